@@ -1,0 +1,13 @@
+import { createHash } from 'node:crypto'
+import type { Person } from '@weaklink/interactions'
+
+/**
+ * The id of the chain that begins with this interaction: 32 hex digits. It depends on nothing else, so a chain keeps
+ * its id however it grows, and loses it when an earlier interaction turns up that belongs to it.
+ */
+export function chainId(person: Person, firstInteractionId: string): string {
+  return createHash('sha256')
+    .update(JSON.stringify([person.kind, person.customer, firstInteractionId]))
+    .digest('hex')
+    .slice(0, 32)
+}

@@ -1,0 +1,16 @@
+export { builtinCatalogue, builtinFile } from './builtin.ts'
+export {
+  type Catalogue,
+  catalogueFromContent,
+  contentOf,
+  STAGES,
+  type Stage,
+  type Touchpoint,
+} from './catalogue.ts'
+export { CatalogueError, type CatalogueProblem, parseCatalogue } from './catalogue-file.ts'
+export { type CatalogueFile, catalogueJsonSchema } from './catalogue-schema.ts'
+export { chainId } from './chain-id.ts'
+export { nextDeadline } from './derive.ts'
+export * from './model.ts'
+export * from './reducer.ts'
+export { resolve } from './rules.ts'

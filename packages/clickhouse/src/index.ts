@@ -1,0 +1,13 @@
+export { ANALYST_VIEWS } from './embedded/config.ts'
+export { type Endpoint, readEndpoint } from './embedded/endpoint.ts'
+export {
+  type EmbeddedServer,
+  type EmbeddedServerOptions,
+  type ServerExit,
+  startEmbeddedServer,
+} from './embedded/server.ts'
+export { StoreError, type StoreErrorCode } from './errors.ts'
+export { migrate } from './migrate.ts'
+export { RowBinaryWriter } from './row-binary.ts'
+export { DEFAULT_DATABASE } from './settings.ts'
+export { type ConnectOptions, connect, type Keys, type QueryOptions, type Store, type Table } from './store.ts'

@@ -1,0 +1,42 @@
+import { type Interaction, type Person, personOf } from './interaction.ts'
+
+const UTF8 = new TextEncoder()
+
+/** The key of a person's records in the log: the id as such, whichever its kind. */
+export function partitionKey(of: Person | Pick<Interaction, 'customer' | 'anonymousId'>): string {
+  return 'kind' in of ? of.customer : personOf(of).customer
+}
+
+/**
+ * The partition of a key, as the Java Kafka client's default partitioner chooses it, so that other producers of the
+ * topic put a customer's records where ours are: murmur2 of the UTF-8 bytes, made positive, modulo the partitions.
+ */
+export function partitionOf(key: string | Person, partitions: number): number {
+  const bytes = UTF8.encode(typeof key === 'string' ? key : partitionKey(key))
+  return (murmur2(bytes) & 0x7fffffff) % partitions
+}
+
+/** MurmurHash2, 32 bits, as a signed integer: `org.apache.kafka.common.utils.Utils.murmur2`. */
+export function murmur2(data: Uint8Array): number {
+  const m = 0x5bd1e995
+  const length = data.length
+  let hash = 0x9747b28c ^ length
+  let index = 0
+  for (; index + 4 <= length; index += 4) {
+    let k = data[index]! | (data[index + 1]! << 8) | (data[index + 2]! << 16) | (data[index + 3]! << 24)
+    k = Math.imul(k, m)
+    k ^= k >>> 24
+    k = Math.imul(k, m)
+    hash = Math.imul(hash, m) ^ k
+  }
+  const rest = length - index
+  if (rest >= 3) hash ^= data[index + 2]! << 16
+  if (rest >= 2) hash ^= data[index + 1]! << 8
+  if (rest >= 1) {
+    hash ^= data[index]!
+    hash = Math.imul(hash, m)
+  }
+  hash ^= hash >>> 13
+  hash = Math.imul(hash, m)
+  return hash ^ (hash >>> 15)
+}

@@ -1,0 +1,133 @@
+import { type Interaction, type Person, type PersonKind, personOf } from './interaction.ts'
+import { type Rejection, type RejectionReason, show } from './rejection.ts'
+import { encode, validate } from './validate.ts'
+
+/**
+ * What the interactions log carries: interactions, and the control records by which time, rules and requests enter the
+ * log, so that a replay meets them at the same place. A control record is told by the header `weaklink-record`.
+ */
+export type Fact =
+  | { readonly kind: 'interaction'; readonly interaction: Interaction }
+  /** Says what time it is: epoch milliseconds, not after the record's own timestamp. */
+  | { readonly kind: 'tick'; readonly tick: number }
+  /** From here on the catalogue with this hash is in force. */
+  | { readonly kind: 'catalogue'; readonly hash: string }
+  /** This person is to be derived again. */
+  | { readonly kind: 'touch'; readonly person: Person }
+  /** The import with this id has put everything into this partition. */
+  | { readonly kind: 'import-end'; readonly importId: string }
+
+export const RECORD_HEADER = 'weaklink-record'
+/** On interactions that an import brought: its id, and the place in its files. */
+export const IMPORT_HEADER = 'weaklink-import'
+export const SOURCE_HEADER = 'weaklink-source'
+
+export interface RawRecord {
+  readonly key: Uint8Array | null
+  readonly value: Uint8Array
+  readonly headers: Readonly<Record<string, string>>
+}
+
+export type Decoded = { readonly ok: true; readonly fact: Fact } | { readonly ok: false; readonly rejection: Rejection }
+
+const text = new TextEncoder()
+const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+
+/** A fact as the log carries it. Interactions and touches are keyed by their person; the others have no key. */
+export function encodeFact(fact: Fact, headers: Readonly<Record<string, string>> = {}): RawRecord {
+  switch (fact.kind) {
+    case 'interaction':
+      return {
+        key: text.encode(personOf(fact.interaction).customer),
+        value: text.encode(encode(fact.interaction)),
+        headers,
+      }
+    case 'touch':
+      return control(fact.kind, { person: fact.person.kind }, text.encode(fact.person.customer))
+    case 'tick':
+      return control(fact.kind, { tick: fact.tick })
+    case 'catalogue':
+      return control(fact.kind, { hash: fact.hash })
+    case 'import-end':
+      return control(fact.kind, { importId: fact.importId })
+  }
+}
+
+function control(kind: Fact['kind'], value: object, key: Uint8Array | null = null): RawRecord {
+  return { key, value: text.encode(JSON.stringify(value)), headers: { [RECORD_HEADER]: kind } }
+}
+
+/**
+ * Reads one record of the interactions log.
+ *
+ * @param timestamp when the log took the record in, epoch milliseconds: the receipt that `at` and ticks are held against
+ */
+export function decodeFact(record: RawRecord, timestamp: number): Decoded {
+  const kind = record.headers[RECORD_HEADER]
+  let value: unknown
+  try {
+    value = JSON.parse(utf8.decode(record.value))
+  } catch {
+    return rejected('not_json', '', 'JSON in UTF-8', new TextDecoder().decode(record.value.subarray(0, 100)))
+  }
+  if (kind !== undefined) return decodeControl(kind, Object(value), record.key, timestamp)
+  const result = validate(value, { receivedAt: timestamp, idRequired: true })
+  if (!result.ok) return result
+  const { customer } = personOf(result.interaction)
+  if (!isKey(record.key, customer)) return rejected('key_mismatch', 'key', customer, keyText(record.key))
+  return { ok: true, fact: { kind: 'interaction', interaction: result.interaction } }
+}
+
+function decodeControl(
+  kind: string,
+  value: Readonly<Record<string, unknown>>,
+  key: Uint8Array | null,
+  timestamp: number,
+): Decoded {
+  switch (kind) {
+    case 'tick': {
+      const { tick } = value
+      if (typeof tick !== 'number' || !Number.isSafeInteger(tick))
+        return rejected('bad_control_record', 'tick', 'epoch milliseconds', tick)
+      if (tick > timestamp)
+        return rejected('tick_in_future', 'tick', `at most the record's own timestamp ${timestamp}`, tick)
+      return { ok: true, fact: { kind, tick } }
+    }
+    case 'catalogue': {
+      const { hash } = value
+      if (typeof hash !== 'string' || !/^[0-9a-f]{32}$/.test(hash))
+        return rejected('bad_control_record', 'hash', '32 hex digits', hash)
+      return { ok: true, fact: { kind, hash } }
+    }
+    case 'touch': {
+      const person = value['person']
+      if (!isKind(person)) return rejected('bad_control_record', 'person', 'customer or anonymous', person)
+      if (key === null || key.length === 0) return rejected('key_mismatch', 'key', 'the customer', undefined)
+      return { ok: true, fact: { kind, person: { kind: person, customer: new TextDecoder().decode(key) } } }
+    }
+    case 'import-end': {
+      const { importId } = value
+      if (typeof importId !== 'string' || importId === '')
+        return rejected('bad_control_record', 'importId', 'an id', importId)
+      return { ok: true, fact: { kind, importId } }
+    }
+    default:
+      return rejected('bad_control_record', RECORD_HEADER, 'tick, catalogue, touch or import-end', kind)
+  }
+}
+
+function isKind(value: unknown): value is PersonKind {
+  return value === 'customer' || value === 'anonymous'
+}
+
+function isKey(key: Uint8Array | null, customer: string): boolean {
+  return key !== null && Buffer.from(key.buffer, key.byteOffset, key.byteLength).equals(Buffer.from(customer, 'utf8'))
+}
+
+function keyText(key: Uint8Array | null): string | undefined {
+  return key === null ? undefined : new TextDecoder().decode(key)
+}
+
+function rejected(reason: RejectionReason, field: string, expected: string, got: unknown): Decoded {
+  return { ok: false, rejection: { reason, field, expected, got: show(got) } }
+}

@@ -1,0 +1,101 @@
+import { jsonSql, type Params, whereSql } from '../keys.ts'
+import { periodSql } from '../period.ts'
+import type { BreakpointsQuery } from './options.ts'
+import { chainUnits, episodeUnits, type UnitColumn } from './units.ts'
+
+/** The catalogue in force: that of the newest position. One row, also where there is no position yet. */
+export const IN_FORCE_SQL = `
+  SELECT max(tick) AS asOf, count() AS positions,
+    argMax(catalogue, (ifNull(toUnixTimestamp64Milli(tick), -9223372036854775807), epoch, offset)) AS catalogue
+  FROM positions FINAL`
+
+/** Counts of the selection, in the order of the SQL's tuple. */
+export const TOTALS = {
+  customers: 'uniqExactIf((kind, customer), selected)',
+  chains: 'countIf(selected)',
+  open: `countIf(selected AND state = 'open')`,
+  atRisk: 'countIf(selected AND atRisk)',
+  converted: `countIf(selected AND state = 'converted')`,
+  reversed: 'countIf(selected AND reversed)',
+  complained: 'countIf(selected AND complained)',
+  broken: `countIf(selected AND state = 'broken')`,
+  ignored: `countIf(selected AND state = 'ignored')`,
+  returned: 'countIf(selected AND returned)',
+  returnedAndBought: 'countIf(selected AND returnedAndBought)',
+} as const
+
+/** Counts of one touchpoint in one group, in the order of the SQL's tuple; `here`: it is the place of the unit. */
+export const COUNTS = {
+  interactions: 'count()',
+  reached: 'countIf(reaching)',
+  convertedHere: `countIf(here AND state = 'converted')`,
+  openHere: `countIf(here AND state = 'open')`,
+  ignoredHere: `countIf(here AND state = 'ignored')`,
+  refused: `countIf(here AND reason = 'refused')`,
+  abandoned: `countIf(here AND reason = 'abandoned')`,
+  dissatisfied: `countIf(here AND reason = 'dissatisfied')`,
+  silence: `countIf(here AND reason = 'silence')`,
+  returned: 'countIf(here AND returned)',
+  recovered: 'countIf(reaching AND has(recovered, touchpoint))',
+} as const
+
+/**
+ * One statement, hence (with `enable_shared_storage_snapshot_in_query`) one state of the tables: the breaks of the
+ * touchpoints sum to the totals, also while the tracker writes. It gives one row with
+ *
+ * - `totals`: a tuple of TOTALS
+ * - `started`, `ended`: by start day, the chains that started then, and those of them that have ended, of the selection
+ *   by `where` alone
+ * - `places`: tuples of (group as a JSON array, touchpoint, tuple of COUNTS, p50, p95)
+ * - `asOf`, `olderCatalogue`
+ */
+export function breakpointsSql(query: BreakpointsQuery, steps: ReadonlyMap<string, number>, params: Params): string {
+  const whereKeys = [...query.where.values()].map(({ key }) => key)
+  const where = whereSql(query.where, params)
+  const period = periodSql(query, params)
+  const group = query.by.map((key) => jsonSql(key, params)).join(`, ',', `)
+  const periodColumns: UnitColumn[] = query.date === 'start' ? ['startedAt'] : ['startedAt', 'closedAt']
+  const units = (columns: readonly UnitColumn[]) => {
+    const keys = [...whereKeys, ...query.by]
+    return query.within === null
+      ? chainUnits(columns, keys, query.at)
+      : episodeUnits(query.within, keys, query.at, steps, params)
+  }
+
+  const totals = `
+    SELECT tuple(${Object.values(TOTALS).join(', ')}) AS totals,
+      sumMap(map(toString(toDate(startedAt, 'UTC')), toUInt64(1))) AS started,
+      sumMap(map(toString(toDate(startedAt, 'UTC')), toUInt64(state != 'open'))) AS ended
+    FROM (
+      SELECT *, ${period} AS selected
+      FROM (${units([...periodColumns, 'state', 'atRisk', 'reversed', 'complained', 'returned', 'returnedAndBought'])})
+      WHERE ${where})`
+
+  const places = `
+    SELECT groupArray((grp, touchpoint, counts, p50, p95)) AS places
+    FROM (
+      SELECT grp, touchpoint, tuple(${Object.values(COUNTS).join(', ')}) AS counts,
+        arraySort(groupArray(wait)) AS sorted,
+        -- Nearest rank: the value at the 1-based rank ceil(p · n).
+        if(empty(sorted), NULL, sorted[intDiv(length(sorted) * 50 + 99, 100)]) AS p50,
+        if(empty(sorted), NULL, sorted[intDiv(length(sorted) * 95 + 99, 100)]) AS p95
+      FROM (
+        SELECT grp, state, reason, returned, recovered, touchpoint, wait,
+          occurrence = 1 AND NOT inEpilogue AS reaching, reaching AND touchpoint = place AS here
+        FROM (
+          SELECT ${group === '' ? `'[]'` : `concat('[', ${group}, ']')`} AS grp, state, reason, place, returned, recovered,
+            touchpoints, isPlace, isEpilogue, waits, arrayEnumerateUniq(touchpoints, isPlace, isEpilogue) AS occurrences
+          FROM (${units([...periodColumns, 'state', 'reason', 'place', 'returned', 'recovered', 'touchpoints', 'isPlace', 'isEpilogue', 'waits'])})
+          WHERE ${where} AND ${period})
+        ARRAY JOIN touchpoints AS touchpoint, isPlace AS counted, isEpilogue AS inEpilogue, waits AS wait,
+          occurrences AS occurrence
+        WHERE counted)
+      GROUP BY grp, touchpoint)`
+
+  // The small ones as scalars: a join of four sub-queries runs on one thread and takes twice as long.
+  return `
+    SELECT totals, started, ended, places, (SELECT asOf FROM (${IN_FORCE_SQL})) AS asOf,
+      (SELECT countIf(catalogue != (SELECT catalogue FROM (${IN_FORCE_SQL})) AND notEmpty(chains.id))
+       FROM customer_chains FINAL) AS olderCatalogue
+    FROM (${totals}) AS t, (${places}) AS p`
+}

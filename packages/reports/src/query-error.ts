@@ -1,0 +1,15 @@
+/** A question that cannot be answered as it was asked. Asking it again changes nothing; the message says what would. */
+export class QueryError extends Error {
+  override readonly name = 'QueryError'
+  /** Name of the option, without dashes: `from`, `where`. */
+  readonly option: string
+  readonly got: string
+  readonly expected: string
+
+  constructor(option: string, got: string, expected: string) {
+    super(`--${option} ${got === '' ? "''" : got}: expected ${expected}`)
+    this.option = option
+    this.got = got
+    this.expected = expected
+  }
+}

@@ -1,0 +1,100 @@
+import { statfs } from 'node:fs/promises'
+import { Command } from 'commander'
+import { LogError } from '@weaklink/event-log'
+import { INTERACTIONS_TOPIC, REJECTED_TOPIC } from '@weaklink/tracker'
+import { catalogueInForce, withWorkspace } from '../run.ts'
+import type { Workspace } from '../workspace.ts'
+
+/** One thing that was looked at. `bad` makes the command fail; `remark` is worth knowing. */
+interface Finding {
+  readonly what: string
+  readonly state: 'good' | 'remark' | 'bad'
+  readonly says: string
+}
+
+/** Less free disk than this is worth a remark. */
+const LITTLE_DISK_BYTES = 1 << 30
+
+export function doctorCommand(): Command {
+  return new Command('doctor')
+    .description('check the set-up: disk, ClickHouse, log, position, catalogue')
+    .action((_flags: unknown, command: Command) =>
+      withWorkspace(command, {}, async ({ terminal, workspace }) => {
+        const findings = [
+          await disk(workspace),
+          await clickhouse(workspace),
+          ...(await log(workspace)),
+          ...(await catalogue(workspace)),
+        ]
+        const { green, yellow, red } = terminal.style
+        const marks = { good: green('✓'), remark: yellow('!'), bad: red('✗') }
+        terminal.answer(
+          () => findings.map(({ state, what, says }) => `${marks[state]} ${what}: ${says}`).join('\n'),
+          () => ({ ok: findings.every(({ state }) => state !== 'bad'), findings }),
+        )
+        if (findings.some(({ state }) => state === 'bad')) process.exitCode = 1
+      }),
+    )
+}
+
+async function disk({ directory }: Workspace): Promise<Finding> {
+  const { bavail, bsize } = await statfs(directory)
+  const free = bavail * bsize
+  const says = `${(free / 1e9).toFixed(1)} GB free where ${directory} is`
+  return { what: 'disk', state: free < LITTLE_DISK_BYTES ? 'remark' : 'good', says }
+}
+
+async function clickhouse({ store }: Workspace): Promise<Finding> {
+  const [row] = await store.query<{ version: string }>('SELECT version() AS version')
+  return { what: 'ClickHouse', state: 'good', says: `version ${row?.version} answers at ${store.url}` }
+}
+
+/** The log's ranges against the positions: what is not yet taken in, or no longer there. */
+async function log(workspace: Workspace): Promise<Finding[]> {
+  try {
+    const opened = await workspace.openLog()
+    const { identity } = await opened.describe(INTERACTIONS_TOPIC)
+    const positions = await workspace.trackerStore.loadPositions()
+    const findings = (await opened.ranges(INTERACTIONS_TOPIC)).map(({ partition, start, end }): Finding => {
+      const what = `partition ${partition}`
+      const position = positions.find((one) => one.partition === partition && one.logIdentity === identity)
+      if (position === undefined) {
+        return { what, state: end === start ? 'good' : 'remark', says: `${end - start} records wait to be taken in; the next command that writes does it` }
+      }
+      if (position.offset < start || position.offset > end) {
+        return { what, state: 'bad', says: `the position ${position.offset} is not in the log, which holds ${start} to ${end}: the log was shortened or replaced` }
+      }
+      const tick = position.tick === null ? 'no tick yet' : `T is ${new Date(position.tick).toISOString()}`
+      const taken = `${position.accepted} interactions, ${position.duplicates} duplicates, ${position.rejected} rejected; ${tick}`
+      const lag = end - position.offset
+      return lag === 0
+        ? { what, state: 'good', says: `everything is taken in: ${taken}` }
+        : { what, state: 'remark', says: `${lag} records wait to be taken in; ${taken}` }
+    })
+    const rejected = (await opened.ranges(REJECTED_TOPIC)).reduce((sum, { start, end }) => sum + end - start, 0)
+    if (rejected > 0) findings.push({ what: 'rejected', state: 'remark', says: `${rejected} records stand in ${REJECTED_TOPIC}` })
+    return findings
+  } catch (error) {
+    if (!(error instanceof LogError)) throw error
+    return [{ what: 'log', state: 'bad', says: error.message }]
+  }
+}
+
+async function catalogue(workspace: Workspace): Promise<Finding[]> {
+  const inForce = await catalogueInForce(workspace)
+  const [row] = await workspace.store.query<{ customers: number; older: number }>(STANDING, { hash: inForce.hash })
+  const findings: Finding[] = [
+    row !== undefined && row.older > 0
+      ? { what: 'catalogue', state: 'remark', says: `${row.older} of ${row.customers} customers stand on an older one: weaklink rebuild` }
+      : { what: 'catalogue', state: 'good', says: `${inForce.touchpoints.size} touchpoints, hash ${inForce.hash}; all ${row?.customers ?? 0} customers stand on it` },
+  ]
+  const met = await workspace.store.query<{ touchpoint: string }>('SELECT DISTINCT touchpoint FROM interactions_log ORDER BY touchpoint')
+  const lacking = met.filter(({ touchpoint }) => !inForce.touchpoints.has(touchpoint)).map(({ touchpoint }) => touchpoint)
+  if (lacking.length > 0) {
+    const shown = lacking.slice(0, 10).join(', ')
+    findings.push({ what: 'uncatalogued', state: 'remark', says: `${lacking.length} touchpoints are not in the catalogue: ${shown}${lacking.length > 10 ? ' …' : ''}` })
+  }
+  return findings
+}
+
+const STANDING = 'SELECT count() AS customers, countIf(catalogue != {hash:String}) AS older FROM customer_chains FINAL'

@@ -1,0 +1,139 @@
+import { Command, Option } from 'commander'
+import { REJECTION_REASONS, rejectionText } from '@weaklink/interactions'
+import { type ImportSummary, importFiles } from '../import/import.ts'
+import { type Line, readInteractions, readMapping } from '../import/interactions.ts'
+import { type FileFormat } from '../input/index.ts'
+import { type CommonOptions, readCatalogue, readText, withTracker } from '../run.ts'
+import { openTerminal, type Terminal } from '../terminal.ts'
+
+interface ImportFlags extends CommonOptions {
+  readonly format?: FileFormat
+  readonly mapping?: string
+  readonly catalogue?: string
+  readonly clock: 'data' | 'wall'
+  readonly dryRun?: boolean
+}
+
+/** How many interactions a dry run shows. */
+const SHOWN = 10
+
+export function importCommand(): Command {
+  return new Command('import')
+    .description('take interactions in from files: CSV or JSON lines, plain or .gz')
+    .argument('<file...>')
+    .addOption(new Option('--format <format>', 'else it follows from the extension').choices(['jsonl', 'csv']))
+    .option('--mapping <file>', 'mapping.yaml: which column is what (else the columns are named like our fields)')
+    .option('--catalogue <file>', 'touchpoints.yaml: what is known of the touchpoints; stays in force for later imports')
+    .addOption(
+      new Option('--clock <clock>', 'wall: chains whose deadline is over by now have ended; data: by the newest interaction')
+        .choices(['wall', 'data'])
+        .default('wall'),
+    )
+    .option('--dry-run', 'take nothing in: show the first interactions and everything that would be rejected')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  weaklink import events.jsonl
+  weaklink import crm.csv --mapping mapping.yaml --catalogue touchpoints.yaml --dry-run
+  weaklink import 2024-*.csv.gz --mapping mapping.yaml --clock data
+
+Importing a file twice, or a longer export of the same history, changes nothing that was there.
+Rejected lines are written to a file that the summary names; the other lines are taken in.`,
+    )
+    .action(async (files: string[], _flags: unknown, command: Command) => {
+      const flags = command.optsWithGlobals<ImportFlags>()
+      const mapping = flags.mapping === undefined ? undefined : (readText(flags.mapping), readMapping(flags.mapping))
+      const catalogue = flags.catalogue === undefined ? undefined : readCatalogue(flags.catalogue)
+      const chosen = {
+        ...(flags.format === undefined ? {} : { format: flags.format }),
+        ...(mapping === undefined ? {} : { mapping }),
+      }
+      if (flags.dryRun === true) {
+        await dryRun(openTerminal({ json: flags.json ?? false }), files, chosen)
+        return
+      }
+      await withTracker(command, { create: true }, async ({ terminal, workspace, log, tracker }) => {
+        const bar = terminal.progress()
+        try {
+          const result = await importFiles(workspace, log, tracker, {
+            files,
+            ...chosen,
+            ...(catalogue === undefined ? {} : { catalogue }),
+            clock: flags.clock,
+            onProgress: ({ phase, part, interactions }) =>
+              bar.show(part, phase === 'reading' ? `${count(interactions)} interactions read` : 'deriving chains'),
+          })
+          bar.stop()
+          terminal.answer(() => summaryText(terminal, result.summary), () => result.summary)
+          if (result.broken !== null) {
+            terminal.note(`${result.broken.message} What came before is in; import the whole file to complete it.`)
+            process.exitCode = 1
+          } else if (result.summary.read > 0 && result.summary.accepted + result.summary.duplicates === 0) {
+            terminal.note('Nothing could be taken in.')
+            process.exitCode = 1
+          }
+        } finally {
+          bar.stop()
+        }
+      })
+    })
+}
+
+async function dryRun(terminal: Terminal, files: readonly string[], options: Parameters<typeof readInteractions>[1] extends infer O ? Omit<O & object, 'now'> : never): Promise<void> {
+  const first: Line[] = []
+  const rejected: (Line & { file: string })[] = []
+  let [read, good] = [0, 0]
+  for (const file of files) {
+    for await (const batch of readInteractions(file, { ...options, now: Date.now() })) {
+      read += batch.rows
+      for (const line of batch.lines) {
+        if (!line.ok) rejected.push({ file, ...line })
+        else if (++good <= SHOWN) first.push(line)
+      }
+    }
+  }
+  terminal.answer(
+    () => {
+      const { bold, red } = terminal.style
+      const shown = first.map((line) => (line.ok ? `  ${JSON.stringify(withTime(line.interaction))}` : ''))
+      const bad = rejected.map((line) => (line.ok ? '' : `  ${line.file}:${line.line} ${red(line.rejection.reason)} ${rejectionText(line.rejection)}`))
+      return [
+        bold(`${count(read)} rows read, ${count(good)} interactions, ${count(rejected.length)} rejected. Nothing was taken in.`),
+        ...(shown.length > 0 ? ['', `The first ${shown.length}:`, ...shown] : []),
+        ...(bad.length > 0 ? ['', 'Rejected:', ...bad] : []),
+      ].join('\n')
+    },
+    () => ({
+      read,
+      interactions: good,
+      first: first.map((line) => (line.ok ? withTime(line.interaction) : null)),
+      rejected: rejected.map((line) => (line.ok ? null : { file: line.file, line: line.line, ...line.rejection, text: line.text })),
+    }),
+  )
+  if (read > 0 && good === 0) process.exitCode = 1
+}
+
+function withTime<T extends { readonly at: number }>(interaction: T): object {
+  return { ...interaction, at: new Date(interaction.at).toISOString() }
+}
+
+function summaryText(terminal: Terminal, summary: ImportSummary): string {
+  const { bold, yellow } = terminal.style
+  const reasons = Object.entries(summary.rejectedBy).sort((a, b) => b[1] - a[1])
+  const lines = [
+    bold(`${count(summary.read)} rows read: ${count(summary.accepted)} interactions taken in, ${count(summary.duplicates)} already there, ${count(summary.rejected)} rejected (${summary.seconds.toFixed(1)} s)`),
+  ]
+  if (summary.conflicts > 0) {
+    lines.push(yellow(`${count(summary.conflicts)} of those already there have another content now; the first stays.`))
+  }
+  for (const [reason, n] of reasons) {
+    lines.push(yellow(`  ${count(n)} × ${reason}: ${REJECTION_REASONS[reason as keyof typeof REJECTION_REASONS]}`))
+  }
+  if (summary.rejectedFile !== null) lines.push(`Rejected lines, with line, field and reason: ${summary.rejectedFile}`)
+  return lines.join('\n')
+}
+
+function count(n: number): string {
+  return n.toLocaleString('en-US')
+}

@@ -1,0 +1,58 @@
+import { Command, CommanderError, Option } from 'commander'
+import { catalogueCommand } from './commands/catalogue.ts'
+import { chainCommand } from './commands/chain.ts'
+import { demoCommand } from './commands/demo.ts'
+import { doctorCommand } from './commands/doctor.ts'
+import { importCommand } from './commands/import.ts'
+import { initCommand } from './commands/init.ts'
+import { migrateCommand } from './commands/migrate.ts'
+import { rebuildCommand } from './commands/rebuild.ts'
+import { reportCommand } from './commands/report.ts'
+import { sqlCommand } from './commands/sql.ts'
+import { explain } from './explain.ts'
+
+const program = new Command('weaklink')
+  .description('Finds where and why the chains of your customers break.')
+  .version('0.1.0')
+  .configureHelp({ showGlobalOptions: true })
+  .addOption(new Option('--data-dir <dir>', 'where everything is kept').default('.weaklink').env('WEAKLINK_DATA_DIR'))
+  .option('--json', 'one JSON document on stdout instead of text')
+  .addHelpText(
+    'after',
+    `
+Begin with an export of customer events:
+  weaklink init export.csv              look at it, write mapping.yaml and touchpoints.yaml
+  weaklink import export.csv --mapping mapping.yaml --catalogue touchpoints.yaml
+  weaklink report breakpoints           where chains break, the weakest place first
+  weaklink chain CUSTOMER               one customer's chains, step by step
+
+Without an export:  weaklink demo
+Exit codes: 0 done, 1 failed, 2 bad usage.`,
+  )
+
+for (const command of [
+  initCommand(),
+  importCommand(),
+  reportCommand(),
+  chainCommand(),
+  sqlCommand(),
+  catalogueCommand(),
+  rebuildCommand(),
+  doctorCommand(),
+  migrateCommand(),
+  demoCommand(),
+]) {
+  program.addCommand(command)
+}
+for (const command of [program, ...program.commands.flatMap((one) => [one, ...one.commands])]) command.exitOverride()
+
+try {
+  await program.parseAsync()
+} catch (error) {
+  if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : 2
+  else {
+    const { message, exitCode } = explain(error)
+    process.stderr.write(`${message}\n`)
+    process.exitCode = exitCode
+  }
+}

@@ -1,0 +1,74 @@
+import type { Command } from 'commander'
+import { builtinCatalogue, type Catalogue, catalogueFromContent, parseCatalogue } from '@weaklink/chains'
+import type { EventLog } from '@weaklink/event-log'
+import { startTracker, type Tracker } from '@weaklink/tracker'
+import { readFileSync } from 'node:fs'
+import { openTerminal, type Terminal, UsageError } from './terminal.ts'
+import { openWorkspace, type Workspace } from './workspace.ts'
+
+/** Options that every command has. */
+export interface CommonOptions {
+  readonly dataDir: string
+  readonly json?: boolean
+}
+
+export interface Run {
+  readonly terminal: Terminal
+  readonly workspace: Workspace
+}
+
+/** Runs the work of a command on the workspace it names, and closes that whatever happens. */
+export async function withWorkspace<T>(
+  command: Command,
+  mode: { readonly create?: boolean },
+  work: (run: Run) => Promise<T>,
+): Promise<T> {
+  const { dataDir, json = false } = command.optsWithGlobals<CommonOptions>()
+  const terminal = openTerminal({ json })
+  const what = `weaklink ${command.name()}`
+  const workspace = await openWorkspace({ dataDir, what, create: mode.create ?? false, onRetry: (message) => terminal.note(message) })
+  try {
+    return await work({ terminal, workspace })
+  } finally {
+    await workspace.close()
+  }
+}
+
+/** Like `withWorkspace`, with the log and a tracker that follows it. */
+export function withTracker<T>(
+  command: Command,
+  mode: { readonly create?: boolean },
+  work: (run: Run & { log: EventLog; tracker: Tracker }) => Promise<T>,
+): Promise<T> {
+  return withWorkspace(command, mode, async (run) => {
+    const log = await run.workspace.openLog()
+    const tracker = await startTracker({ log, store: run.workspace.trackerStore, catalogue: builtinCatalogue, clock: 'none' })
+    try {
+      return await Promise.race([work({ ...run, log, tracker }), tracker.done.then(() => Promise.reject(new Error('the tracker stopped')))])
+    } finally {
+      await tracker.stop()
+    }
+  })
+}
+
+/** @throws UsageError where the file cannot be read, CatalogueError where it is wrong */
+export function readCatalogue(path: string): Catalogue {
+  return parseCatalogue(readText(path), path)
+}
+
+/** @throws UsageError where the file cannot be read */
+export function readText(path: string): string {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch (error) {
+    throw new UsageError(`${path} cannot be read: ${error instanceof Error ? error.message : error}`)
+  }
+}
+
+/** The catalogue in force: what the log said last, else the built-in one. */
+export async function catalogueInForce(workspace: Workspace): Promise<Catalogue> {
+  const positions = await workspace.trackerStore.loadPositions()
+  const newest = positions.reduce<(typeof positions)[number] | null>((a, b) => (a === null || b.epoch >= a.epoch ? b : a), null)
+  const content = newest === null ? null : await workspace.trackerStore.loadCatalogue(newest.catalogue)
+  return content === null ? builtinCatalogue : catalogueFromContent(content)
+}

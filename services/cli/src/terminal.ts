@@ -1,0 +1,69 @@
+import { SingleBar } from 'cli-progress'
+import pc from 'picocolors'
+
+/** What a command says: answers go to stdout, everything else to stderr, so that stdout can be piped. */
+export interface Terminal {
+  readonly json: boolean
+  readonly width: number
+  readonly style: Style
+  /** The answer: text for people, or one JSON document with `--json`. */
+  answer(text: () => string, json: () => unknown): void
+  /** A remark on the way. */
+  note(text: string): void
+  /** A bar that moves on a terminal and is silent elsewhere. */
+  progress(): Progress
+}
+
+export interface Style {
+  bold(text: string): string
+  dim(text: string): string
+  red(text: string): string
+  green(text: string): string
+  yellow(text: string): string
+}
+
+export interface Progress {
+  /** @param part 0 to 1 */
+  show(part: number, text: string): void
+  stop(): void
+}
+
+/** Bad usage: exit code 2. Everything else that goes wrong is 1. */
+export class UsageError extends Error {
+  override readonly name = 'UsageError'
+}
+
+/** The terminal of this process. `NO_COLOR` is honoured (picocolors looks at it). */
+export function openTerminal(options: { json: boolean }): Terminal {
+  const { stdout, stderr } = process
+  return {
+    json: options.json,
+    width: stdout.columns ?? 100,
+    style: pc.createColors(pc.isColorSupported && stdout.isTTY === true),
+    answer: (text, json) => {
+      stdout.write(options.json ? `${JSON.stringify(json(), null, 2)}\n` : `${text()}\n`)
+    },
+    note: (text) => {
+      stderr.write(`${text}\n`)
+    },
+    progress: () => (stderr.isTTY === true ? movingBar() : { show() {}, stop() {} }),
+  }
+}
+
+function movingBar(): Progress {
+  const bar = new SingleBar({
+    format: '{bar} {percentage} %  {text}',
+    barCompleteChar: '█',
+    barIncompleteChar: '░',
+    barsize: 24,
+    hideCursor: true,
+    clearOnComplete: true,
+    linewrap: false,
+    stream: process.stderr,
+  })
+  bar.start(1000, 0, { text: '' })
+  return {
+    show: (part, text) => bar.update(Math.floor(1000 * Math.min(Math.max(part, 0), 1)), { text }),
+    stop: () => bar.stop(),
+  }
+}

@@ -1,0 +1,1 @@
+export { type GeneratedBusiness, generateBusiness, type PlantedWeakLink } from './business.ts'

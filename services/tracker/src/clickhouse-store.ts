@@ -1,0 +1,134 @@
+import { RowBinaryWriter, type Store } from '@weaklink/clickhouse'
+import type { Actor, Interaction, Outcome, Person, Props, Reaction } from '@weaklink/interactions'
+import { personKey } from '@weaklink/interactions'
+import { CUSTOMER_COLUMNS, INTERACTION_COLUMNS, POSITION_COLUMNS, writeCustomer, writeInteraction, writePosition } from './rows.ts'
+import type { ImportCounts, Position, TrackerStore } from './store.ts'
+
+/** Rows leave in pieces of about this many bytes, so that a flush never stands in memory twice. */
+const CHUNK_BYTES = 1 << 20
+
+/**
+ * What the tracker remembers, in the tables of packages/clickhouse/migrations.
+ *
+ * @param attempt how to meet a store that is away for a while: it runs the operation until it succeeds or gives up
+ */
+export function clickhouseStore(store: Store, attempt: <T>(operation: () => Promise<T>) => Promise<T>): TrackerStore {
+  const positions = () => attempt(() => store.query<StoredPosition>(POSITIONS))
+  return {
+    async loadPositions() {
+      return (await positions()).map(positionOf)
+    },
+    async loadPosition(partition) {
+      const found = (await positions()).find((row) => row.partition === partition)
+      return found === undefined ? null : positionOf(found)
+    },
+    async loadInteractions(persons, below) {
+      const keys = {
+        name: 'keys',
+        columns: `kind Enum8('customer' = 1, 'anonymous' = 2), customer String`,
+        rows: persons.map(({ kind, customer }) => [kind, customer]),
+      }
+      const rows = await attempt(() => store.queryWithKeys<StoredInteraction>(INTERACTIONS, keys, { below }))
+      const histories = new Map<string, Interaction[]>()
+      for (const row of rows) {
+        const key = personKey({ kind: row.kind, customer: row.customer })
+        const history = histories.get(key)
+        if (history === undefined) histories.set(key, [interactionOf(row)])
+        else history.push(interactionOf(row))
+      }
+      return histories
+    },
+    async loadDeadlines(partition) {
+      const rows = await attempt(() => store.query<Person & { deadline: number }>(DEADLINES, { partition }))
+      return rows.map(({ kind, customer, deadline }) => ({ person: { kind, customer }, deadline }))
+    },
+    async loadCatalogue(hash) {
+      const [row] = await attempt(() => store.query<{ content: string }>(CATALOGUE, { hash }))
+      return row?.content ?? null
+    },
+    async storeCatalogue(hash, content) {
+      await attempt(() => store.command('INSERT INTO catalogues (hash, content) VALUES ({hash:String}, {content:String})', { hash, content }))
+    },
+    async writeRows(interactions, customers) {
+      await attempt(() => store.insert('interactions_log', INTERACTION_COLUMNS, encode(interactions, writeInteraction)))
+      await attempt(() => store.insert('customer_chains', CUSTOMER_COLUMNS, encode(customers, writeCustomer)))
+    },
+    async writePosition(position) {
+      await attempt(() => store.insert('positions', POSITION_COLUMNS, encode([position], writePosition)))
+    },
+  }
+}
+
+function* encode<T>(rows: readonly T[], write: (to: RowBinaryWriter, row: T) => void): Generator<Uint8Array> {
+  const writer = new RowBinaryWriter(CHUNK_BYTES)
+  for (const row of rows) {
+    write(writer, row)
+    if (writer.length < CHUNK_BYTES) continue
+    yield writer.finish()
+    writer.reset()
+  }
+  if (writer.length > 0) yield writer.finish()
+}
+
+const CATALOGUE = 'SELECT content FROM catalogues WHERE hash = {hash:String} LIMIT 1'
+
+const DEADLINES = `
+  SELECT kind, customer, toUnixTimestamp64Milli(assumeNotNull(nextDeadline)) AS deadline
+  FROM customer_chains FINAL
+  WHERE partition = {partition:UInt32} AND nextDeadline IS NOT NULL`
+
+// The filter on the version comes after FINAL: the row that counts is the earliest, so an older one is never hidden.
+const INTERACTIONS = `
+  SELECT kind, customer, id, touchpoint, toUnixTimestamp64Milli(at) AS atMs, by, outcome, reaction, episode, order, waitMs,
+         durationMs, value, cost, currency, channel, campaign, queue, agent, props, anonymousId
+  FROM interactions_log FINAL
+  WHERE (kind, customer) IN keys AND version < {below:UInt64}
+  ORDER BY customer, kind, version`
+
+const POSITIONS = `
+  SELECT partition, epoch, logIdentity, offset, toUnixTimestamp64Milli(tick) AS tickMs, catalogue, accepted, duplicates,
+         conflicts, rejected, toUnixTimestamp64Milli(newestAt) AS newestAtMs, imports
+  FROM positions FINAL`
+
+interface StoredPosition extends Omit<Position, 'tick' | 'newestAt' | 'imports'> {
+  readonly tickMs: number | null
+  readonly newestAtMs: number | null
+  readonly imports: readonly ImportCounts[]
+}
+
+function positionOf({ tickMs, newestAtMs, ...rest }: StoredPosition): Position {
+  return { ...rest, tick: tickMs, newestAt: newestAtMs }
+}
+
+interface StoredInteraction extends Person {
+  readonly id: string
+  readonly touchpoint: string
+  readonly atMs: number
+  readonly by: Actor | ''
+  readonly outcome: Outcome | ''
+  readonly reaction: Reaction | ''
+  readonly episode: string
+  readonly order: string
+  readonly waitMs: number | null
+  readonly durationMs: number | null
+  readonly value: number | null
+  readonly cost: number | null
+  readonly currency: string
+  readonly channel: string
+  readonly campaign: string
+  readonly queue: string
+  readonly agent: string
+  readonly props: string
+  readonly anonymousId: string
+}
+
+/** The interaction as it was accepted: what stands empty in the row was left out. */
+function interactionOf(row: StoredInteraction): Interaction {
+  const { kind, customer, atMs, props, anonymousId, ...fields } = row
+  const stored: Record<string, unknown> = { at: atMs }
+  if (kind === 'customer') stored['customer'] = customer
+  if (anonymousId !== '') stored['anonymousId'] = anonymousId
+  for (const [name, value] of Object.entries(fields)) if (value !== '' && value !== null) stored[name] = value
+  if (props !== '') stored['props'] = JSON.parse(props) as Props
+  return stored as unknown as Interaction
+}

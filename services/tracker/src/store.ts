@@ -1,0 +1,80 @@
+import type { Chain } from '@weaklink/chains'
+import type { Interaction, Person } from '@weaklink/interactions'
+
+/**
+ * What the tracker remembers, and all it remembers: everything else is a cache. One implementation is ClickHouse; the
+ * tests have one in memory with the same promises.
+ */
+export interface TrackerStore {
+  /** The position to go on from, null where this partition was never written for any log. */
+  loadPosition(partition: number): Promise<Position | null>
+  /** The positions of all partitions: a new log's epoch and T are one above theirs. */
+  loadPositions(): Promise<readonly Position[]>
+  /**
+   * The stored interactions of these persons as of a version: only rows below it, so that a replay repeats itself
+   * exactly. In the order of the log. Persons without any are left out.
+   */
+  loadInteractions(persons: readonly Person[], below: number): Promise<ReadonlyMap<string, readonly Interaction[]>>
+  /** The deadlines of what is open, for a partition that this process comes to own. */
+  loadDeadlines(partition: number): Promise<readonly { person: Person; deadline: number }[]>
+  /** The catalogue's content by its hash, null where nobody stored it. */
+  loadCatalogue(hash: string): Promise<string | null>
+  storeCatalogue(hash: string, content: string): Promise<void>
+  /** Writes interactions, then customers: both durable when it resolves. Writing the same rows again changes nothing. */
+  writeRows(interactions: readonly InteractionRow[], customers: readonly CustomerRow[]): Promise<void>
+  /** Last of all: what it stands for is written. */
+  writePosition(position: Position): Promise<void>
+}
+
+/** Versions order what the log did to a customer: `epoch · 2^40 + offset` of a record. */
+export function versionOf(epoch: number, offset: number): number {
+  return epoch * 2 ** 40 + offset
+}
+
+export interface InteractionRow {
+  readonly interaction: Interaction
+  readonly partition: number
+  readonly version: number
+}
+
+export interface CustomerRow {
+  readonly person: Person
+  readonly partition: number
+  readonly version: number
+  /** Hash of the catalogue that the chains were derived under. */
+  readonly catalogue: string
+  readonly nextDeadline: number | null
+  readonly chains: readonly Chain[]
+}
+
+/** What became of the interactions that the tracker read; conflicts are among the duplicates. */
+export interface Counts {
+  readonly accepted: number
+  readonly duplicates: number
+  readonly conflicts: number
+  readonly rejected: number
+}
+
+export interface ImportCounts extends Counts {
+  readonly id: string
+  /** The end of the import was read: the counts are whole. */
+  readonly ended: boolean
+}
+
+/** Where a partition stands. Every field is a function of the log below `offset`. */
+export interface Position extends Counts {
+  readonly partition: number
+  /** Grows when the log's identity changes, so that versions of different logs compare. */
+  readonly epoch: number
+  readonly logIdentity: string
+  /** Of the next record to read. */
+  readonly offset: number
+  /** T, null for minus infinity. */
+  readonly tick: number | null
+  /** Hash of the catalogue in force. */
+  readonly catalogue: string
+  /** The newest `at` of an accepted interaction. */
+  readonly newestAt: number | null
+  /** The last imports that this partition has seen, oldest first. */
+  readonly imports: readonly ImportCounts[]
+}

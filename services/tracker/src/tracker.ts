@@ -1,0 +1,151 @@
+import { type Catalogue, contentOf } from '@weaklink/chains'
+import type { Consumer, EventLog, NewRecord } from '@weaklink/event-log'
+import { encodeFact } from '@weaklink/interactions'
+import { PartitionTracker, type RejectedRecord } from './partition.ts'
+import type { Position, TrackerStore } from './store.ts'
+
+export const INTERACTIONS_TOPIC = 'weaklink.interactions'
+export const REJECTED_TOPIC = 'weaklink.rejected'
+const GROUP = 'weaklink-tracker'
+
+export interface TrackerOptions {
+  readonly log: EventLog
+  readonly store: TrackerStore
+  /** In force until the log says otherwise. */
+  readonly catalogue: Catalogue
+  /**
+   * `wall`: once the clock is after a partition's next deadline, and nothing is left to read, a tick is appended.
+   * `none`: somebody else appends the ticks (an import does, when it has ended).
+   */
+  readonly clock: 'wall' | 'none'
+  readonly customerLimit?: number
+  readonly cacheLimit?: number
+  readonly flushRows?: number
+  /** Rows wait at most about this long before they are written while the log does not pause. */
+  readonly flushMs?: number
+}
+
+export const TRACKER_DEFAULTS = { customerLimit: 20_000, cacheLimit: 2_000_000, flushRows: 50_000, flushMs: 1_000 } as const
+
+export interface Tracker {
+  /** Where the partitions stand, durably written or not. */
+  positions(): readonly Position[]
+  /** Resolves when everything that the log held when it was asked for is durable in the store. */
+  settled(): Promise<void>
+  /** Writes what was taken in, and stops. */
+  stop(): Promise<void>
+  /** Rejects when the tracker cannot go on. */
+  readonly done: Promise<void>
+}
+
+/** Starts to follow the interactions log: every partition that the log assigns to this process. */
+export async function startTracker(options: TrackerOptions): Promise<Tracker> {
+  const { log, store } = options
+  const settings = { ...TRACKER_DEFAULTS, ...options }
+  const { identity } = await log.describe(INTERACTIONS_TOPIC)
+  await store.storeCatalogue(options.catalogue.hash, contentOf(options.catalogue))
+  const partitions = new Map<number, { tracker: PartitionTracker; flushedAt: number; tickedAt: number }>()
+  const waiting = new Set<{ ends: ReadonlyMap<number, number>; resolve: () => void; reject: (error: unknown) => void }>()
+
+  const answerWaiting = () => {
+    for (const waiter of waiting) {
+      const settled = [...waiter.ends].every(([partition, end]) => {
+        const owned = partitions.get(partition)
+        return owned === undefined || owned.tracker.writtenOffset >= end
+      })
+      if (!settled) continue
+      waiting.delete(waiter)
+      waiter.resolve()
+    }
+  }
+
+  const owned = (partition: number) => {
+    const found = partitions.get(partition)
+    if (found === undefined) throw new Error(`partition ${partition} was not assigned to this tracker`)
+    return found
+  }
+
+  const consumer: Consumer = await log.consume(INTERACTIONS_TOPIC, GROUP, {
+    async assigned(partition) {
+      const range = (await log.ranges(INTERACTIONS_TOPIC)).find((one) => one.partition === partition)
+      const tracker = await PartitionTracker.open(
+        { ...settings, partition, logIdentity: identity, putAside: (rejected) => putAside(log, rejected) },
+        range?.start ?? 0,
+      )
+      partitions.set(partition, { tracker, flushedAt: Date.now(), tickedAt: 0 })
+      return tracker.position.offset
+    },
+    async records(partition, records) {
+      const part = owned(partition)
+      await part.tracker.take(records)
+      if (Date.now() - part.flushedAt < settings.flushMs) return
+      part.flushedAt = Date.now()
+      await part.tracker.flush()
+    },
+    async caughtUp(partition) {
+      const part = owned(partition)
+      await part.tracker.settle()
+      part.flushedAt = Date.now()
+      answerWaiting()
+      if (options.clock !== 'wall') return
+      const now = Date.now()
+      const next = part.tracker.nextDeadline()
+      if (next === null || now <= next || now - part.tickedAt < 1_000) return
+      part.tickedAt = now
+      await log.append(INTERACTIONS_TOPIC, [{ partition, ...encodeFact({ kind: 'tick', tick: now }) }])
+    },
+    async revoked(partition) {
+      const part = partitions.get(partition)
+      partitions.delete(partition)
+      await part?.tracker.settle()
+    },
+  })
+
+  const done = consumer.done.catch((error: unknown) => {
+    for (const waiter of waiting) waiter.reject(error)
+    waiting.clear()
+    throw error
+  })
+  // Whoever awaits `done` or `settled` meets the failure; alone it must not end the process.
+  done.catch(() => {})
+
+  return {
+    positions: () => [...partitions.values()].map(({ tracker }) => tracker.position),
+    async settled() {
+      const ranges = await log.ranges(INTERACTIONS_TOPIC)
+      const ends = new Map(ranges.map(({ partition, end }) => [partition, end]))
+      await Promise.race([
+        done.then(() => Promise.reject(new Error('the tracker was stopped before it had taken everything in'))),
+        new Promise<void>((resolve, reject) => {
+          waiting.add({ ends, resolve, reject })
+          answerWaiting()
+        }),
+      ])
+    },
+    stop: () => consumer.stop(),
+    done,
+  }
+}
+
+/** Sets rejected records aside with their raw bytes, their coordinates and the reason. */
+async function putAside(log: EventLog, rejected: readonly RejectedRecord[]): Promise<void> {
+  const { partitions } = await log.describe(REJECTED_TOPIC)
+  const records = rejected.map(
+    ({ record, rejection }): NewRecord => ({
+      partition: record.partition % partitions,
+      key: record.key,
+      value: record.value,
+      headers: {
+        ...record.headers,
+        'weaklink-reason': rejection.reason,
+        'weaklink-field': rejection.field,
+        'weaklink-expected': rejection.expected,
+        'weaklink-got': rejection.got,
+        'weaklink-topic': INTERACTIONS_TOPIC,
+        'weaklink-partition': String(record.partition),
+        'weaklink-offset': String(record.offset),
+      },
+    }),
+  )
+  await log.append(REJECTED_TOPIC, records)
+}
