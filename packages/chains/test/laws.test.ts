@@ -10,7 +10,7 @@ const PERSON = { kind: 'customer', customer: 'u' } as const
 /** `WEAKLINK_SEED` replays the seed of a failure; `WEAKLINK_RUNS` looks longer. */
 const { WEAKLINK_SEED, WEAKLINK_RUNS } = process.env
 const parameters = {
-  numRuns: Number(WEAKLINK_RUNS ?? 1000),
+  numRuns: Number(WEAKLINK_RUNS ?? 2000),
   ...(WEAKLINK_SEED === undefined ? {} : { seed: Number(WEAKLINK_SEED) }),
 }
 

@@ -72,6 +72,8 @@ function codeOf(error: Error): StoreErrorCode {
     if (error.code === MEMORY_LIMIT_EXCEEDED) return /\(total\)/.test(error.message) ? 'overloaded' : 'limit'
     return SERVER_CODES[error.code] ?? 'rejected'
   }
+  // The server said something, but out of its error table: an exception of a library that it uses.
+  if (/^(std|Poco)::\S* Code: \d+/.test(error.message)) return 'rejected'
   if (/^Timeout error/.test(error.message) || ('code' in error && error.code === 'ETIMEDOUT')) return 'timeout'
   return 'unreachable'
 }

@@ -68,6 +68,13 @@ describe('the analyst may not', () => {
     ['read what the server knows', 'SELECT * FROM system.server_settings'],
     ['read files', "SELECT * FROM file('/etc/passwd', 'LineAsString', 'a String')"],
     ['read files', "SELECT file('/etc/passwd')"],
+    ['read files', "SELECT file('/etc/passwd', 'none')"],
+    ['read files', "SELECT file('/etc/passwd', NULL)"],
+    ['read files', "SELECT file('../endpoint.json')"],
+    ['read files', "SELECT * APPLY(file) FROM (SELECT '/etc/passwd' AS a)"],
+    ['read files', 'SELECT * FROM default.`/etc/passwd`'],
+    ['read files', "SELECT * FROM sqlite('/tmp/x', 'x')"],
+    ['read files', "SELECT catboostEvaluate('/etc/passwd', 1)"],
     ['read files', "SELECT * FROM filesystem('/etc')"],
     ['read from the net', "SELECT * FROM url('http://127.0.0.1:1/', 'TSV', 'a String')"],
     ['read from the net', "SELECT * FROM s3('http://127.0.0.1:1/x', 'TSV', 'a String')"],
@@ -114,17 +121,21 @@ describe('the analyst may not', () => {
 })
 
 test.each([
-  'SELECT 1',
+  "SELECT file('/etc/passwd')",
+  "SELECT * FROM file('/etc/passwd', 'LineAsString', 'a String')",
+  'SELECT * FROM weaklink.chains',
+  'CREATE TABLE weaklink.t (a UInt8) ENGINE = Memory',
+  'SYSTEM START LISTEN TCP',
   'SELECT * FROM system.numbers LIMIT 1',
   'SYSTEM STOP LISTEN HTTP',
   'SYSTEM SHUTDOWN',
   'KILL QUERY WHERE 1',
   'SELECT * FROM chains',
 ])(
-  'the account without a password, which the engine starts itself with, can do nothing afterwards: %s',
+  'the account without a password, with which the engine starts itself, may not do this afterwards: %s',
   async (sql) => {
-    const store = connect({ url: server.url, username: 'default', password: '', database: DEFAULT_DATABASE })
-    await expect(store.command(sql)).rejects.toMatchObject({ code: 'limit' })
+    const store = connect({ url: server.url, username: 'default', password: '', database: 'system' })
+    await expect(store.command(sql)).rejects.toMatchObject({ name: 'StoreError', retriable: false })
     await store.close()
   },
 )

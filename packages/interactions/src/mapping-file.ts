@@ -123,7 +123,7 @@ export function readMappingFile(text: string, file: string): { config: MappingFi
   if (document.errors.length > 0) {
     throw new InvalidMapping(document.errors.map(({ pos, message }) => errorAt(pos[0], '', 'YAML', message)))
   }
-  const faultAt: FaultAt = (path, expected, got, index = 0) =>
+  const faultAt: FaultAt = (path, expected, got, index) =>
     errorAt(offsetOf(document, text, path, index), path.join('.'), expected, got)
   const content: unknown = document.toJS() ?? {}
   const parsed = mappingFileSchema.safeParse(content)
@@ -176,13 +176,13 @@ function valueAt(content: unknown, path: Path): unknown {
 }
 
 /** Where the value at a path begins; for an unknown key, the key; where there is none, what would hold it. */
-function offsetOf(document: Document, text: string, path: Path, index: number): number {
+function offsetOf(document: Document, text: string, path: Path, index: number | undefined): number {
   for (let length = path.length; length > 0; length--) {
     const holder = length === 1 ? document.contents : document.getIn(path.slice(0, length - 1), true)
     const key = path[length - 1]
     const pair = isMap(holder) ? holder.items.find((item) => String(item.key) === String(key)) : undefined
     const value = document.getIn(path.slice(0, length), true)
-    if (isNode(value) && value.range && index > 0 && isScalar(value)) {
+    if (isNode(value) && value.range && index !== undefined && isScalar(value)) {
       // Only where the source has the very same text (no escapes, no folding) does the offset say anything.
       const start = text.indexOf(String(value.value), value.range[0])
       return start !== -1 && start <= value.range[0] + 1 ? start + index : value.range[0]

@@ -316,7 +316,7 @@ class Compiler {
 
   conditions(when: Readonly<Record<string, unknown>>, path: Path): Condition[] {
     return Object.entries(when).map(([column, values]) => {
-      this.#refer(column, [...path, column], 0)
+      this.#refer(column, [...path, column])
       const list: unknown[] = Array.isArray(values) ? values : [values]
       return { find: finder(column), values: new Set(list.map((value) => String(value ?? '').trim())) }
     })
@@ -335,7 +335,7 @@ class Compiler {
 
   #props(names: readonly string[], path: Path): Prop[] {
     return names.map((name, index) => {
-      this.#refer(name, [...path, index], 0)
+      this.#refer(name, [...path, index])
       return { name, find: finder(name) }
     })
   }
@@ -364,7 +364,7 @@ class Compiler {
     this.#errors.push(this.#faultAt(path, `${expectedIn(name)}, or a placeholder in braces`, show(value)))
   }
 
-  #refer(column: string, path: Path, index: number): void {
+  #refer(column: string, path: Path, index?: number): void {
     this.demands.push((columns) => {
       if (columns.includes(column)) return null
       const nearest = nearestName(column, columns)

@@ -68,7 +68,7 @@ const UNITS = new Map([
  * country stay plain digits: still one key a number, never another country's. Fewer (an extension), more than fifteen,
  * or none ("anonymous") give nothing.
  */
-export function e164(text: string): string {
+function e164(text: string): string {
   const international = /^[\s(]*(?:\+|00)/.test(text)
   const digits = text.replace(/\D+/g, '').replace(/^00/, '')
   if (digits.length < 7 || digits.length > 15) return ''

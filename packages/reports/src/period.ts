@@ -21,7 +21,11 @@ export function parsePeriod(options: PeriodOptions): Period {
   const from = options.from === undefined ? null : parseInstant('from', options.from)
   const to = options.to === undefined ? null : parseInstant('to', options.to)
   if (from !== null && to !== null && from >= to) {
-    throw new QueryError('to', options.to ?? '', `an instant after --from ${options.from} (the end itself is not included)`)
+    throw new QueryError(
+      'to',
+      options.to ?? '',
+      `an instant after --from ${options.from} (the end itself is not included)`,
+    )
   }
   return { from, to, date: parseChoice('date', options.date ?? 'start', ['start', 'end']) }
 }

@@ -8,9 +8,9 @@
  */
 import { writeSync } from 'node:fs'
 import { createInterface } from 'node:readline'
+import { lockFile } from '@weaklink/runtime'
 import { DataType, load, open } from 'ffi-rs'
 import { START_UP } from './config.ts'
-import { lockFile } from './lock-stub.ts'
 
 /** The first line of standard input, as JSON. */
 export interface ChildOrder {

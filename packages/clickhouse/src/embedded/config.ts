@@ -16,17 +16,17 @@ export interface Account {
 }
 
 /**
- * The engine starts its listener as the user `default`, which has to log in without a password. So `default` may do
- * nothing but that, and a quota ends even that after START_UP_QUERIES; the server burns what is left of it.
+ * The engine runs these as the user `default`, who has to log in without a password. So `default` is granted nothing
+ * more, and a quota of just these queries leaves it only expressions without a table (`SELECT 1`) afterwards.
  */
-export const START_UP_QUERIES = 2
-
-export const START_UP = [
+const START_UP_QUERIES = [
   'SYSTEM START LISTEN HTTP',
   // Ends never: the engine lives as long as its query.
   'SELECT sleepEachRow(1) FROM system.numbers FORMAT Null ' +
     'SETTINGS function_sleep_max_microseconds_per_block=1000000000000, max_block_size=1',
-].join('; ')
+]
+
+export const START_UP = START_UP_QUERIES.join('; ')
 
 export function newPassword(): string {
   return randomBytes(24).toString('base64url')
@@ -110,7 +110,7 @@ function usersOf({ database, owner, analyst }: ServerConfig): Tree {
     quotas: {
       default: {},
       // 63 years: longer than any server runs; more does not fit the engine's 32 bits.
-      start_up: { interval: { duration: 2_000_000_000, queries: START_UP_QUERIES } },
+      start_up: { interval: { duration: 2_000_000_000, queries: START_UP_QUERIES.length } },
       analyst: { interval: { duration: 3600, queries: 10_000, execution_time: 3600 } },
     },
     users: {

@@ -7,18 +7,18 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdir } from 'node:fs/promises'
+import { mkdir, rmdir } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { join, resolve } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
+import { lockFile } from '@weaklink/runtime'
 import { StoreError } from '../errors.ts'
 import { DEFAULT_DATABASE } from '../settings.ts'
 import type { ChildOrder } from './child.ts'
-import { ANALYST, newPassword, OWNER, START_UP_QUERIES, writeConfig } from './config.ts'
+import { ANALYST, newPassword, OWNER, writeConfig } from './config.ts'
 import { ask, type Endpoint, removeEndpoint, writeEndpoint } from './endpoint.ts'
 import { libraryPath } from './library.ts'
-import { lockFile } from './lock-stub.ts'
 
 export interface EmbeddedServerOptions {
   /** Belongs to the server alone; created where it is missing. */
@@ -50,6 +50,7 @@ export interface EmbeddedServer extends Endpoint {
 }
 
 const CHILD = fileURLToPath(new URL('./child.ts', import.meta.url))
+const WORKING_DIRECTORY = 'cwd'
 const START_MS = 120_000
 const POLL_MS = 20
 /** It listens a moment before the query that keeps it alive; only with that one is its start complete. */
@@ -66,7 +67,7 @@ export async function startEmbeddedServer(options: EmbeddedServerOptions): Promi
   const library = libraryPath()
   const directory = resolve(options.directory)
   await mkdir(directory, { recursive: true, mode: 0o700 })
-  const lock = await lockFile(join(directory, 'lock'), options.what)
+  const lock = lockFile(join(directory, 'lock'), options.what)
   try {
     // Another process may take the free port before the engine does; then the next one will do.
     for (let attempt = 1; ; attempt++) {
@@ -78,7 +79,7 @@ export async function startEmbeddedServer(options: EmbeddedServerOptions): Promi
       throw new StoreError('start_failed', `The embedded ClickHouse in ${directory} did not start: ${failure}`)
     }
   } catch (error) {
-    await lock.release()
+    lock.release()
     throw error
   }
 }
@@ -97,9 +98,12 @@ class Child {
     const owner = { username: OWNER, password: newPassword() }
     const analyst = { username: ANALYST, password: newPassword() }
     const database = options.database ?? DEFAULT_DATABASE
+    // One of its own, because it is taken away: see `ready`.
+    const cwd = join(directory, WORKING_DIRECTORY)
+    await mkdir(cwd, { recursive: true })
     const configFile = await writeConfig({ directory, database, port, owner, analyst })
     const child = spawn(process.execPath, [CHILD], {
-      cwd: directory,
+      cwd,
       // A group of its own: Ctrl-C in the terminal reaches us, who stop it in our order.
       detached: true,
       stdio: ['pipe', 'ignore', 'pipe'],
@@ -143,32 +147,37 @@ class Child {
     })
   }
 
-  /** Null when the server answers as the one that we started, else why it does not. */
+  /** Null when the server answers, else why it does not. */
   async ready(): Promise<string | null> {
-    const { url } = this.#endpoint
     const giveUpAt = performance.now() + START_MS
     while (!this.#over) {
       if (performance.now() > giveUpAt) return `no answer after ${START_MS / 1000} s\n${this.#lastLines.join('\n')}`
-      try {
-        // The password is new: nobody else who may have taken the port would accept it.
-        if ((await ask(url, this.#endpoint, STARTED, START_MS)).trim() === '1') {
-          await burnStartUpAccount(url)
-          return null
-        }
-      } catch {
-        // Not yet.
+      if (await this.#started()) {
+        // `clickhouse local` lets the SQL function file() read every file of this user, our passwords included, and no
+        // grant or setting forbids it. But each call first asks for the working directory, and fails where it is gone.
+        await rmdir(join(this.#directory, WORKING_DIRECTORY))
+        return null
       }
       await delay(POLL_MS)
     }
     return await this.#ended
   }
 
+  /** The password is new: nobody else who may have taken the port would accept it. */
+  async #started(): Promise<boolean> {
+    try {
+      return (await ask(this.#endpoint.url, this.#endpoint, STARTED, START_MS)).trim() === '1'
+    } catch {
+      return false
+    }
+  }
+
   /** Hands the server out: from here on its end is reported and cleans up. */
-  async publish(release: () => void | Promise<void>): Promise<EmbeddedServer> {
+  async publish(release: () => void): Promise<EmbeddedServer> {
     await writeEndpoint(this.#directory, this.#endpoint)
     const exited = this.#ended.then(async (reason) => {
       await removeEndpoint(this.#directory).catch(() => {})
-      await release()
+      release()
       return { expected: this.#stopping, reason: this.#stopping ? 'it was stopped' : reason }
     })
     return {
@@ -185,13 +194,6 @@ class Child {
   async kill(): Promise<void> {
     if (!this.#over) this.#process.kill('SIGKILL')
     await this.#ended
-  }
-}
-
-/** Uses up the quota of the password-less account that the engine needed for its start. */
-async function burnStartUpAccount(url: string): Promise<void> {
-  for (let i = 0; i < START_UP_QUERIES; i++) {
-    await ask(url, { username: 'default', password: '' }, 'SELECT 1', START_MS).catch(() => {})
   }
 }
 

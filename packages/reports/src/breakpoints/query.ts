@@ -8,7 +8,13 @@ import type { BreakpointsReport } from './shape.ts'
 import { breakpointsSql, COUNTS, IN_FORCE_SQL, TOTALS } from './sql.ts'
 
 type Counted<T> = { readonly [K in keyof T]: number }
-type Place = readonly [group: string, touchpoint: string, counts: readonly number[], p50: number | null, p95: number | null]
+type Place = readonly [
+  group: string,
+  touchpoint: string,
+  counts: readonly number[],
+  p50: number | null,
+  p95: number | null,
+]
 
 interface Row {
   readonly totals: readonly number[]

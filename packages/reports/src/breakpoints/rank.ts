@@ -32,10 +32,16 @@ export function rank(places: readonly PlaceCounts[]): Breakpoint[] {
   return (
     weighed
       // All excesses have the denominator `exposed`: whole numerators compare exactly where fractions would not.
-      .map((place) => ({ ...place, excess: BigInt(place.broke) * BigInt(exposed) - BigInt(place.exposed) * BigInt(broken) }))
-      .sort((a, b) => (a.excess === b.excess ? (a.place.touchpoint < b.place.touchpoint ? -1 : 1) : a.excess < b.excess ? 1 : -1))
+      .map((place) => ({
+        ...place,
+        excess: BigInt(place.broke) * BigInt(exposed) - BigInt(place.exposed) * BigInt(broken),
+      }))
+      .sort((a, b) =>
+        a.excess === b.excess ? (a.place.touchpoint < b.place.touchpoint ? -1 : 1) : a.excess < b.excess ? 1 : -1,
+      )
       .map(({ place, broke, exposed: exposedHere }) => {
-        const { touchpoint, interactions, reached, convertedHere, openHere, ignoredHere, returned, recovered, waitMs } = place
+        const { touchpoint, interactions, reached, convertedHere, openHere, ignoredHere, returned, recovered, waitMs } =
+          place
         const { refused, abandoned, dissatisfied, silence } = place
         const expectedBroke = exposed === 0 ? 0 : (exposedHere * broken) / exposed
         return {

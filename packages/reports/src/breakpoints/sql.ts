@@ -5,7 +5,7 @@ import { chainUnits, episodeUnits, type UnitColumn } from './units.ts'
 
 /** The catalogue in force: that of the newest position. One row, also where there is no position yet. */
 export const IN_FORCE_SQL = `
-  SELECT max(tick) AS asOf, count() AS positions,
+  SELECT max(tick) AS asOf,
     argMax(catalogue, (ifNull(toUnixTimestamp64Milli(tick), -9223372036854775807), epoch, offset)) AS catalogue
   FROM positions FINAL`
 
@@ -95,7 +95,8 @@ export function breakpointsSql(query: BreakpointsQuery, steps: ReadonlyMap<strin
   // The small ones as scalars: a join of four sub-queries runs on one thread and takes twice as long.
   return `
     SELECT totals, started, ended, places, (SELECT asOf FROM (${IN_FORCE_SQL})) AS asOf,
-      (SELECT countIf(catalogue != (SELECT catalogue FROM (${IN_FORCE_SQL})) AND notEmpty(chains.id))
+      (WITH (SELECT catalogue FROM (${IN_FORCE_SQL})) AS inForce
+       SELECT countIf(inForce != '' AND catalogue != inForce AND notEmpty(chains.id))
        FROM customer_chains FINAL) AS olderCatalogue
     FROM (${totals}) AS t, (${places}) AS p`
 }

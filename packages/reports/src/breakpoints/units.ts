@@ -118,13 +118,19 @@ export function episodeUnits(
       arrayMap(m -> ${own('episode')}, sorted) AS episodes
     FROM (
       SELECT kind, customer, ordinal, state, episodeIds, episodeGroups, i_epilogue,
-        ${fields.filter((name) => name !== 'position').map((name) => `i_${name}`).join(', ')},
+        ${fields
+          .filter((name) => name !== 'position')
+          .map((name) => `i_${name}`)
+          .join(', ')},
         arrayEnumerate(i_episode) AS i_position, countEqual(i_epilogue, false) AS bodyLength
       FROM customer_chains FINAL
       ARRAY JOIN chains.ordinal AS ordinal, chains.state AS state,
         chains.episodes.id AS episodeIds, chains.episodes.group AS episodeGroups,
         chains.interactions.epilogue AS i_epilogue,
-        ${fields.filter((name) => name !== 'position').map((name) => `chains.interactions.${name} AS i_${name}`).join(', ')}
+        ${fields
+          .filter((name) => name !== 'position')
+          .map((name) => `chains.interactions.${name} AS i_${name}`)
+          .join(', ')}
       WHERE has(episodeGroups, ${groupParam}))`
 
   const episodes = `
@@ -167,7 +173,10 @@ export function episodeUnits(
       arrayMap(m -> ${own('waitMs')}, members) AS waits,
       arrayExists(m -> ${own('by')} = 'customer', members) AS acted,
       arrayExists(m -> ${own('by')} = 'customer' OR ${own('outcome')} IN ('bought', 'refused'), members) AS contact
-      ${keys.flatMap((key) => columnOf(key) ?? []).map((name) => `, ${first(name)} AS first_${name}`).join('')}
+      ${keys
+        .flatMap((key) => columnOf(key) ?? [])
+        .map((name) => `, ${first(name)} AS first_${name}`)
+        .join('')}
     FROM (${placed})`
 
   return `

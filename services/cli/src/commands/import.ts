@@ -1,13 +1,13 @@
 import { Command, Option } from 'commander'
 import { REJECTION_REASONS, rejectionText } from '@weaklink/interactions'
 import { type ImportSummary, importFiles } from '../import/import.ts'
-import { type Line, readInteractions, readMapping } from '../import/interactions.ts'
-import { type FileFormat } from '../input/index.ts'
+import { type Line, type ReadInteractionsOptions, readInteractions, readMapping } from '../import/interactions.ts'
+import type { RowFormat } from '../input/index.ts'
 import { type CommonOptions, readCatalogue, readText, withTracker } from '../run.ts'
 import { openTerminal, type Terminal } from '../terminal.ts'
 
 interface ImportFlags extends CommonOptions {
-  readonly format?: FileFormat
+  readonly format?: RowFormat
   readonly mapping?: string
   readonly catalogue?: string
   readonly clock: 'data' | 'wall'
@@ -80,7 +80,7 @@ Rejected lines are written to a file that the summary names; the other lines are
     })
 }
 
-async function dryRun(terminal: Terminal, files: readonly string[], options: Parameters<typeof readInteractions>[1] extends infer O ? Omit<O & object, 'now'> : never): Promise<void> {
+async function dryRun(terminal: Terminal, files: readonly string[], options: Omit<ReadInteractionsOptions, 'now'>): Promise<void> {
   const first: Line[] = []
   const rejected: (Line & { file: string })[] = []
   let [read, good] = [0, 0]

@@ -12,14 +12,14 @@ import {
   SOURCE_HEADER,
 } from '@weaklink/interactions'
 import { INTERACTIONS_TOPIC, REJECTED_TOPIC, type Tracker } from '@weaklink/tracker'
-import { type FileFormat, InputError } from '../input/index.ts'
+import { type RowFormat, InputError } from '../input/index.ts'
 import type { Workspace } from '../workspace.ts'
 import { type LineBatch, readInteractions } from './interactions.ts'
 import { RejectedFile, type RejectedLine } from './rejected-file.ts'
 
 export interface ImportOptions {
   readonly files: readonly string[]
-  readonly format?: FileFormat
+  readonly format?: RowFormat
   readonly mapping?: Mapping
   /** Comes into force before the first interaction. Absent: the one in force stays. */
   readonly catalogue?: Catalogue
@@ -107,13 +107,15 @@ export async function importFiles(workspace: Workspace, log: EventLog, tracker: 
         options.onProgress({ phase: 'reading', part: (k + batch.part) / options.files.length, interactions })
       }
     } catch (error) {
-      if (!(error instanceof InputError) || !error.partlyRead) throw error
+      // A file that breaks off, or the third of four that is not there: the rest is still taken in.
+      if (!(error instanceof InputError)) throw error
       broken ??= error
     } finally {
       await appended
     }
   }
 
+  if (broken !== null && read === 0) throw broken
   await everywhere({ kind: 'import-end', importId })
   const now = Date.now()
   // A tick may not be later than its record; interactions may, by the few minutes that clocks differ.

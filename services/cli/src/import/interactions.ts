@@ -11,7 +11,7 @@ import {
   type Rejection,
   validate,
 } from '@weaklink/interactions'
-import { type FileFormat, readRows } from '../input/index.ts'
+import { type RowFormat, readRows } from '../input/index.ts'
 
 /** What one line of a file gave. A line may give several interactions, and a rejection for each that is none. */
 export type Line =
@@ -31,42 +31,48 @@ export function readMapping(path: string): Mapping {
   return parseMapping(readFileSync(path, 'utf8'), path)
 }
 
+export interface ReadInteractionsOptions {
+  readonly format?: RowFormat
+  readonly mapping?: Mapping
+  /** The receipt that `at` is held against, epoch milliseconds. */
+  readonly now: number
+}
+
 /**
  * Reads a file as interactions: rows, mapped, validated and with ids. Every row gives at least one line.
  *
- * @param now the receipt that `at` is held against, epoch milliseconds
  * @throws InvalidMapping where a mapping does not fit the columns, before the first row
  * @throws InputError where the file ends before its end; everything before that was handed over
  */
-export async function* readInteractions(
-  path: string,
-  options: { readonly format?: FileFormat; readonly mapping?: Mapping; readonly now: number },
-): AsyncGenerator<LineBatch> {
+export async function* readInteractions(path: string, options: ReadInteractionsOptions): AsyncGenerator<LineBatch> {
   const defaultId = createDefaultIds()
-  let mapping = options.mapping
-  const input = await readRows(path, { ...(options.format === undefined ? {} : { format: options.format }), ...mapping?.file })
-  if (mapping === undefined) mapping = identityMapping(input.columns, path)
-  else if (input.columns !== null) {
-    const errors = checkMapping(mapping, input.columns)
-    if (errors.length > 0) throw new InvalidMapping(errors)
-  }
-  for await (const batch of input.batches) {
+  const { format, mapping } = options
+  let fitted: Mapping | undefined
+  for await (const { rows, columns, bytesRead, bytesTotal } of readRows(path, { ...(format === undefined ? {} : { format }), ...mapping?.file })) {
+    fitted ??= fit(mapping, columns, path)
     const lines: Line[] = []
-    for (const row of batch.rows) {
+    for (const row of rows) {
       if (!row.ok) {
         lines.push(row)
         continue
       }
-      for (const mapped of applyMapping(mapping, row.row)) {
+      for (const mapped of applyMapping(fitted, row.row)) {
         const checked = mapped.ok ? validate(mapped.input, { receivedAt: options.now }) : mapped
-        if (!checked.ok) lines.push({ ok: false, line: row.line, rejection: checked.rejection, text: textOf(row.row) })
-        else lines.push({ ok: true, line: row.line, interaction: { ...checked.interaction, id: checked.interaction.id ?? defaultId(checked.interaction) } })
+        if (!checked.ok) lines.push({ ok: false, line: row.line, rejection: checked.rejection, text: row.text })
+        else {
+          const { interaction } = checked
+          lines.push({ ok: true, line: row.line, interaction: { ...interaction, id: interaction.id ?? defaultId(interaction) } })
+        }
       }
     }
-    yield { lines, rows: batch.rows.length, part: batch.part }
+    yield { lines, rows: rows.length, part: bytesTotal === 0 ? 1 : bytesRead / bytesTotal }
   }
 }
 
-function textOf(row: unknown): string {
-  return JSON.stringify(row)
+/** The mapping for a file with these columns (null: JSON); without one, the file is in our own shape. */
+function fit(mapping: Mapping | undefined, columns: readonly string[] | null, path: string): Mapping {
+  if (mapping === undefined) return identityMapping(columns, path)
+  const errors = columns === null ? [] : checkMapping(mapping, columns)
+  if (errors.length > 0) throw new InvalidMapping(errors)
+  return mapping
 }

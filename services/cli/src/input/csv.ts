@@ -37,6 +37,7 @@ export class CsvReader {
 
   /** Takes the next lines, and gives the rows that they complete. */
   take(block: LineBlock): CsvRow[] {
+    this.#refuseLostHeader(block)
     for (const text of block.texts) this.#texts.push(text)
     for (const number of block.numbers) this.#numbers.push(number)
     return [...block.rejected, ...this.#rows(false)]
@@ -86,14 +87,17 @@ export class CsvReader {
     const line = this.#numbers[start] ?? 1
     const text = this.#texts.slice(start, end ?? start + 1).join('\n')
     const [header] = this.#parse([text])
-    if (header === undefined)
-      throw new InputError('bad_header', this.#path, faultOf(text, this.delimiter).expected, line)
+    if (header === undefined) {
+      throw new InputError('bad_header', this.#path, `expected ${faultOf(text, this.delimiter).expected}`, line)
+    }
     this.#header = header.map((name) => name.trim())
-    this.columns = this.#header.filter((name) => name !== '')
-    const repeated = this.columns.find((name, index) => this.columns!.indexOf(name) !== index)
-    if (repeated !== undefined)
+    const columns = this.#header.filter((name) => name !== '')
+    const repeated = columns.find((name, index) => columns.indexOf(name) !== index)
+    if (repeated !== undefined) {
       throw new InputError('bad_header', this.#path, `two columns are named ${repeated}`, line)
-    if (this.columns.includes('__proto__')) throw new InputError('bad_header', this.#path, 'rename __proto__', line)
+    }
+    if (columns.includes('__proto__')) throw new InputError('bad_header', this.#path, 'rename __proto__', line)
+    this.columns = columns
     return end ?? start + 1
   }
 
@@ -106,6 +110,14 @@ export class CsvReader {
       if (even) return index + 1
     }
     return null
+  }
+
+  /** Without this, the line after a header that could not be decoded would be taken for it. */
+  #refuseLostHeader({ rejected: [first], numbers }: LineBlock): void {
+    if (this.columns !== null || this.#texts.length > 0 || first === undefined) return
+    if (first.line > (numbers[0] ?? Number.POSITIVE_INFINITY)) return
+    const { reason, expected } = first.rejection
+    throw new InputError('bad_header', this.#path, `${reason}, expected ${expected}`, first.line)
   }
 
   #afterBlanks(from: number): number {
@@ -216,7 +228,7 @@ function faultOf(text: string, delimiter: string): Rejection {
 }
 
 /** The delimiter that divides the first line, and most lines after it, into the same number of columns. */
-export function sniffDelimiter(lines: readonly string[]): string {
+function sniffDelimiter(lines: readonly string[]): string {
   const plain = lines.map((line) => line.replace(/"(?:[^"]|"")*"/g, ''))
   let best = ','
   let bestScore = 0

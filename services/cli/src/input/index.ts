@@ -1,3 +1,3 @@
-export { INPUT_ERRORS, InputError, type InputErrorCode } from './input-error.ts'
-export { formatOf, type ReadOptions, type RowBatch, type RowFormat, type RowResult, readRows } from './read-rows.ts'
+export { InputError, type InputErrorCode } from './input-error.ts'
+export { type ReadOptions, type RowBatch, type RowFormat, type RowResult, readRows } from './read-rows.ts'
 export { type Sniffed, sniff } from './sniff.ts'

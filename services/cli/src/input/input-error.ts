@@ -1,5 +1,5 @@
 /** Why a file cannot be read, or not to its end. What was read before the error came stays good. */
-export const INPUT_ERRORS = {
+const INPUT_ERRORS = {
   not_found: 'there is no such file',
   is_directory: 'it is a directory, not a file',
   no_permission: 'it may not be read',

@@ -58,7 +58,7 @@ async function sampleOf(path: string): Promise<Buffer> {
 }
 
 /** By the byte order mark; else UTF-8 where it is that; else by how the bytes beyond ASCII stand together. */
-export function guessEncoding(sample: Buffer): string {
+function guessEncoding(sample: Buffer): string {
   const mark = markOf(sample)
   if (mark !== undefined) return mark.encoding
   // The sample may end within a character.

@@ -1,0 +1,78 @@
+import type { Chain } from '@weaklink/chains'
+import { type Interaction, type Person, personKey, personOf } from '@weaklink/interactions'
+import type { CustomerRow, InteractionRow, Position, TrackerStore } from '../src/store.ts'
+
+/**
+ * A store in memory with the promises of ClickHouse's tables: the earliest interaction of an id wins, the highest version
+ * of a customer wins, the highest position wins, and merging may already have destroyed every other row.
+ */
+export class MemoryStore implements TrackerStore {
+  readonly interactions = new Map<string, InteractionRow>()
+  readonly customers = new Map<string, CustomerRow>()
+  readonly positions = new Map<number, Position>()
+  readonly catalogues = new Map<string, string>()
+  /** Called before each write; throws where the process is to die there. */
+  beforeWrite: (what: 'interactions' | 'customers' | 'position') => void = () => {}
+
+  async loadPosition(partition: number): Promise<Position | null> {
+    return this.positions.get(partition) ?? null
+  }
+
+  async loadPositions(): Promise<readonly Position[]> {
+    return [...this.positions.values()]
+  }
+
+  async loadInteractions(persons: readonly Person[], below: number): Promise<ReadonlyMap<string, readonly Interaction[]>> {
+    const wanted = new Set(persons.map(personKey))
+    const rows = [...this.interactions.values()].filter((row) => row.version < below).sort((a, b) => a.version - b.version)
+    const histories = new Map<string, Interaction[]>()
+    for (const { interaction } of rows) {
+      const key = personKey(personOf(interaction))
+      if (!wanted.has(key)) continue
+      histories.set(key, [...(histories.get(key) ?? []), interaction])
+    }
+    return histories
+  }
+
+  async loadDeadlines(partition: number): Promise<readonly { person: Person; deadline: number }[]> {
+    return [...this.customers.values()].flatMap((row) =>
+      row.partition === partition && row.nextDeadline !== null ? [{ person: row.person, deadline: row.nextDeadline }] : [],
+    )
+  }
+
+  async loadCatalogue(hash: string): Promise<string | null> {
+    return this.catalogues.get(hash) ?? null
+  }
+
+  async storeCatalogue(hash: string, content: string): Promise<void> {
+    this.catalogues.set(hash, content)
+  }
+
+  async writeRows(interactions: readonly InteractionRow[], customers: readonly CustomerRow[]): Promise<void> {
+    this.beforeWrite('interactions')
+    for (const row of interactions) {
+      const key = `${personKey(personOf(row.interaction))}\0${row.interaction.id}`
+      const stored = this.interactions.get(key)
+      if (stored === undefined || row.version <= stored.version) this.interactions.set(key, row)
+    }
+    this.beforeWrite('customers')
+    for (const row of customers) {
+      const key = personKey(row.person)
+      const stored = this.customers.get(key)
+      if (stored === undefined || row.version >= stored.version) this.customers.set(key, row)
+    }
+  }
+
+  async writePosition(position: Position): Promise<void> {
+    this.beforeWrite('position')
+    const stored = this.positions.get(position.partition)
+    if (stored === undefined || stored.epoch < position.epoch || stored.offset <= position.offset) {
+      this.positions.set(position.partition, position)
+    }
+  }
+
+  /** The chains of every customer, by personKey. */
+  chains(): ReadonlyMap<string, readonly Chain[]> {
+    return new Map([...this.customers].map(([key, { chains }]) => [key, chains]))
+  }
+}
