@@ -24,8 +24,13 @@ export interface Look {
   /** False for what the owner says and the rules do not give yet. */
   readonly agreed: boolean
   readonly timeline: Table
-  /** The first lines of the report, null where the story does not show them. */
-  readonly report: string | null
+  readonly reports: readonly ShownReport[]
+}
+
+/** `$ weaklink report breakpoints --at furthest`, and the first lines that it prints. */
+export interface ShownReport {
+  readonly options: Readonly<Record<string, string>>
+  readonly text: string
 }
 
 export interface Table {
@@ -60,8 +65,8 @@ export function parseStory(text: string, file: string): Story {
     if (found === undefined) throw new Error(`${name}: expected a section "## ${heading}"`)
     return found
   }
-  const catalogueText = fenced(section('The touchpoints'), 'yaml')
-  if (catalogueText === null) throw new Error(`${name}: expected a yaml block under "The touchpoints"`)
+  const [catalogueText] = fenced(section('The touchpoints'), 'yaml')
+  if (catalogueText === undefined) throw new Error(`${name}: expected a yaml block under "The touchpoints"`)
   const happened = section('What happened')
 
   const looks = sections.filter(({ heading }) => LOOK.test(heading))
@@ -158,7 +163,21 @@ function lookOf(section: Section, file: string): Look {
     now: parseInstant(when, `${file}:${section.line}`),
     agreed: open === undefined,
     timeline: tableOf(section, file).table,
-    report: fenced(section, 'text'),
+    reports: fenced(section, 'text').map((block) => reportOf(block, `${file}:${section.line}`)),
+  }
+}
+
+const REPORT = /^\$ weaklink report breakpoints((?: --[a-z]+ [^ ]+)*)\n/
+
+function reportOf(block: string, place: string): ShownReport {
+  const [command, options = ''] = REPORT.exec(block) ?? []
+  if (command === undefined) {
+    throw new Error(`${place}: expected text blocks to begin with "$ weaklink report breakpoints"`)
+  }
+  const pairs = options.matchAll(/--([a-z]+) ([^ ]+)/g)
+  return {
+    options: Object.fromEntries(Array.from(pairs, ([, name = '', value = '']) => [name, value])),
+    text: block.slice(command.length),
   }
 }
 
@@ -173,9 +192,11 @@ function sectionsOf(text: string): Section[] {
   return sections
 }
 
-function fenced({ lines }: Section, language: string): string | null {
-  const start = lines.indexOf(`\`\`\`${language}`)
-  return start === -1 ? null : lines.slice(start + 1, lines.indexOf('```', start)).join('\n')
+/** The contents of the fenced blocks in this language. */
+function fenced({ lines }: Section, language: string): string[] {
+  return lines.flatMap((line, start) =>
+    line === `\`\`\`${language}` ? lines.slice(start + 1, lines.indexOf('```', start)).join('\n') : [],
+  )
 }
 
 /** The one table of a section. */

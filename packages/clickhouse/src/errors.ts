@@ -74,6 +74,8 @@ function codeOf(error: Error): StoreErrorCode {
   }
   // The server said something, but out of its error table: an exception of a library that it uses.
   if (/^(std|Poco)::\S* Code: \d+/.test(error.message)) return 'rejected'
+  // Rows that end in the text of an exception: how servers before 25.11 report one after the first rows.
+  if (error instanceof SyntaxError) return 'rejected'
   if (/^Timeout error/.test(error.message) || ('code' in error && error.code === 'ETIMEDOUT')) return 'timeout'
   return 'unreachable'
 }

@@ -19,5 +19,8 @@ export const QUERY_SETTINGS = {
   output_format_json_quote_denormals: 0,
   output_format_json_named_tuples_as_objects: 1,
   join_use_nulls: 0,
+  // An answer up to this size is sent when the query is over, so that an error is an error and not a broken end of rows.
+  // Not `wait_end_of_query`, which buffers on disk: with the disk full it answers every query with no rows (26.7).
+  http_response_buffer_size: '4194304',
   cancel_http_readonly_queries_on_client_close: 1,
 } satisfies ClickHouseSettings

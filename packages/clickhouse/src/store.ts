@@ -89,8 +89,7 @@ export function connect(options: ConnectOptions): Store {
       keep_alive: { enabled: true, idle_socket_ttl: IDLE_SOCKET_MS },
       // On one machine compressing costs more than it saves. Inserts are compressed nowhere: the server pays with CPU.
       compression: { request: false, response: !isLoopback(url.hostname) },
-      // The answer starts when the query is over: an error is then an error and not a broken end of the rows.
-      clickhouse_settings: { ...QUERY_SETTINGS, wait_end_of_query: 1 },
+      clickhouse_settings: QUERY_SETTINGS,
       // Errors reach the caller; the client would print them as well.
       log: { level: ClickHouseLogLevel.OFF },
     })

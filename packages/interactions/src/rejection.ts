@@ -6,8 +6,6 @@ export const REJECTION_REASONS = {
   // The record as a whole.
   not_json: 'It is not JSON.',
   not_an_object: 'An interaction is a JSON object.',
-  interaction_too_large: 'The interaction is larger than allowed.',
-  unsupported_type: 'This type of message does not say that a customer met a touchpoint.',
   // Fields of an interaction.
   missing_customer: 'Neither `customer` nor `anonymousId` says whose interaction it is.',
   missing_field: 'A required field is missing.',
@@ -34,14 +32,12 @@ export const REJECTION_REASONS = {
   key_mismatch: 'The key of the record is not its customer, so it may stand in the wrong partition.',
   unknown_catalogue: 'No catalogue with this hash is stored.',
   bad_control_record: 'The control record is of an unknown kind, or its content is damaged.',
-  already_linked: 'The anonymous id is already linked to another customer.',
   // Lines of files.
   malformed_json: 'The line is not JSON.',
   incomplete_line: 'The last line of the file breaks off.',
   malformed_csv: 'The line is not well-formed CSV.',
   unclosed_quote: 'A quote is opened in this line and never closed.',
   wrong_column_count: 'The row has more or fewer columns than the header.',
-  malformed_queue_log: 'The line is not one of an Asterisk queue_log.',
   invalid_encoding: 'The line is not in the encoding of the file.',
   line_too_long: 'The line is too long.',
   nothing_emitted: 'The mapping makes no interaction of this row.',

@@ -81,7 +81,7 @@ export const interactionSchema = z
       .string()
       .refine(...check('not_unicode', isText))
       .refine(...check('bad_touchpoint', isTouchpoint))
-      .meta({ pattern: '^[\\p{L}\\p{N}][\\p{L}\\p{N}_.-]*$', maxLength: MAX_TOUCHPOINT_LENGTH })
+      .meta({ pattern: '^[\\p{L}\\p{N}][\\p{L}\\p{N}\\p{M}_.-]*$', maxLength: MAX_TOUCHPOINT_LENGTH })
       .describe(
         `a touchpoint id: lower case letters and digits, after the first also _ . -, at most ${MAX_TOUCHPOINT_LENGTH} characters, in Unicode NFC`,
       ),

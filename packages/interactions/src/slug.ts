@@ -1,8 +1,9 @@
 /** Characters of a touchpoint id, counted in code points. */
 export const MAX_TOUCHPOINT_LENGTH = 64
 
-const TOUCHPOINT = /^[\p{L}\p{N}][\p{L}\p{N}_.-]*$/u
-const OTHER_CHARACTERS = /[^\p{L}\p{N}_.-]+/gu
+// With the marks (\p{M}) that belong to letters: without them the words of Hindi or Thai fall apart.
+const TOUCHPOINT = /^[\p{L}\p{N}][\p{L}\p{N}\p{M}_.-]*$/u
+const OTHER_CHARACTERS = /[^\p{L}\p{N}\p{M}_.-]+/gu
 
 /**
  * The touchpoint id of a name: NFKC, lower case, every run of characters other than letters and digits of any script
@@ -12,7 +13,7 @@ const OTHER_CHARACTERS = /[^\p{L}\p{N}_.-]+/gu
 export function slug(name: string): string {
   // Lower case can leave the normal form (and the normal form, lower case) for a few letters: one more round settles it.
   const lower = name.normalize('NFKC').toLowerCase().normalize('NFKC').toLowerCase()
-  const trimmed = lower.replace(OTHER_CHARACTERS, '_').replace(/^[_.-]+/, '')
+  const trimmed = lower.replace(OTHER_CHARACTERS, '_').replace(/^[\p{M}_.-]+/u, '')
   return firstCharacters(trimmed, MAX_TOUCHPOINT_LENGTH).replace(/_+$/, '')
 }
 

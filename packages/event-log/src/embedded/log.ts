@@ -1,0 +1,239 @@
+import { join } from 'node:path'
+import { lockFile } from '@weaklink/runtime'
+import { LogError } from '../errors.ts'
+import type {
+  Consumer,
+  EventLog,
+  LogRecord,
+  NewRecord,
+  PartitionHandler,
+  PartitionRange,
+  TopicDescription,
+} from '../port.ts'
+import { encodeChunks } from './chunk.ts'
+import { AllPartitionsConsumer } from './consumer.ts'
+import { type Retention, Store, type StoredTopic } from './store.ts'
+
+export interface EmbeddedLogOptions {
+  /** Default: everything is kept. Applied to what is appended to, and by `applyRetention`. */
+  readonly retention?: Retention
+  /** The largest number of records, and about the largest number of bytes, handed to a handler at once. */
+  readonly batch?: { readonly maxRecords: number; readonly maxBytes: number }
+}
+
+export interface EmbeddedLog extends EventLog {
+  /**
+   * Drops the records of a partition before an offset; one below the start changes nothing.
+   * @throws {PositionOutOfRangeError} for an offset beyond the end
+   */
+  trim(topic: string, partition: number, before: number): Promise<void>
+  /** Drops what is over the limits of `retention` in every partition. */
+  applyRetention(): Promise<void>
+}
+
+/**
+ * Opens the log in a directory of a local file system; creates it where it is missing. Several processes may have it
+ * open and append to it at the same time, also by SIGKILL leaving it at any instant.
+ *
+ * An append resolves when it is on disk (fsync). Keys and values that are read are views of larger buffers: whoever
+ * keeps a few of them for long copies them.
+ *
+ * @throws {LogError} `open_failed`, `format_unknown`, `disk_full`
+ */
+export async function openEmbeddedLog(directory: string, options: EmbeddedLogOptions = {}): Promise<EmbeddedLog> {
+  return new LmdbLog(directory, await Store.open(directory, options.retention ?? {}), options)
+}
+
+/** The names that Kafka allows, so that what works here works there. */
+const NAME = /^(?!\.{1,2}$)[A-Za-z0-9._-]{1,249}$/
+const MAX_PARTITIONS = 10_000
+const READ_BYTES = 8 * 1024 * 1024
+/** How often a consumer looks for what other processes appended. */
+const POLL_MS = 50
+
+class LmdbLog implements EmbeddedLog {
+  readonly #directory: string
+  readonly #store: Store
+  readonly #batch: { readonly maxRecords: number; readonly maxBytes: number }
+  readonly #consumers = new Set<Consumer>()
+  /** Of consumers that are at the end. */
+  readonly #sleepers = new Set<() => void>()
+  #closed: Promise<void> | undefined
+
+  constructor(directory: string, store: Store, { batch }: EmbeddedLogOptions) {
+    this.#directory = directory
+    this.#store = store
+    this.#batch = batch ?? { maxRecords: 10_000, maxBytes: READ_BYTES }
+  }
+
+  async createTopic(topic: string, partitions: number): Promise<TopicDescription> {
+    this.#checkOpen()
+    checkName('topic', topic)
+    if (!Number.isInteger(partitions) || partitions < 1 || partitions > MAX_PARTITIONS) {
+      throw new LogError(
+        'partitions_invalid',
+        `topic ${topic} cannot have ${partitions} partitions: expected a whole number from 1 to ${MAX_PARTITIONS}`,
+      )
+    }
+    const stored = await this.#store.createTopic(topic, partitions)
+    if (stored.partitions !== partitions) {
+      throw new LogError(
+        'partitions_differ',
+        `topic ${topic} has ${stored.partitions} partitions, not ${partitions}: their number never changes`,
+      )
+    }
+    return describe(stored)
+  }
+
+  async describe(topic: string): Promise<TopicDescription> {
+    return describe(this.#topic(topic))
+  }
+
+  async ranges(topic: string): Promise<readonly PartitionRange[]> {
+    return this.#store.ranges(this.#topic(topic))
+  }
+
+  async append(topic: string, records: readonly NewRecord[]): Promise<readonly number[]> {
+    const stored = this.#topic(topic)
+    const byPartition = new Map<number, NewRecord[]>()
+    for (const [index, record] of records.entries()) {
+      checkRecord(stored, record, index)
+      const others = byPartition.get(record.partition)
+      if (others === undefined) byPartition.set(record.partition, [record])
+      else others.push(record)
+    }
+    if (records.length === 0) return []
+    // Encoded at once: the caller may use its buffers for something else while this waits.
+    const batch = new Map(Array.from(byPartition, ([partition, some]) => [partition, encodeChunks(some)]))
+    const next = new Map(await this.#store.append(stored, batch))
+    this.#wake()
+    return records.map(({ partition }) => {
+      const offset = next.get(partition)!
+      next.set(partition, offset + 1)
+      return offset
+    })
+  }
+
+  async read(topic: string, partition: number, position: number, max: number): Promise<readonly LogRecord[]> {
+    const stored = this.#topic(topic)
+    checkPartition(stored, partition)
+    checkPosition(stored, partition, position)
+    return this.#store.read(stored, partition, position, max, READ_BYTES)
+  }
+
+  async consume(topic: string, group: string, handler: PartitionHandler): Promise<Consumer> {
+    const stored = this.#topic(topic)
+    checkName('group', group)
+    const lock = lockFile(
+      join(this.#directory, 'consumers', topic, group, 'lock'),
+      `consumer of group ${group} on topic ${topic}`,
+    )
+    const { maxRecords, maxBytes } = this.#batch
+    const consumer = new AllPartitionsConsumer(
+      {
+        partitions: stored.partitions,
+        read: (partition, position) => {
+          checkPosition(stored, partition, position)
+          return this.#store.read(stored, partition, position, maxRecords, maxBytes)
+        },
+        changed: () => this.#changed(),
+        wake: () => this.#wake(),
+        ended: () => {
+          lock.release()
+          this.#consumers.delete(consumer)
+        },
+      },
+      handler,
+    )
+    this.#consumers.add(consumer)
+    return consumer
+  }
+
+  async trim(topic: string, partition: number, before: number): Promise<void> {
+    const stored = this.#topic(topic)
+    checkPartition(stored, partition)
+    checkPosition(stored, partition, before)
+    await this.#store.trim(stored, partition, before)
+  }
+
+  async applyRetention(): Promise<void> {
+    this.#checkOpen()
+    await this.#store.applyRetention()
+  }
+
+  close(): Promise<void> {
+    this.#closed ??= Promise.all(Array.from(this.#consumers, (consumer) => consumer.stop())).then(() =>
+      this.#store.close(),
+    )
+    return this.#closed
+  }
+
+  /** Resolves at the next append of this process, or after a while, for those of others. */
+  #changed(): Promise<void> {
+    return new Promise((resolve) => {
+      const wake = () => {
+        clearTimeout(timer)
+        this.#sleepers.delete(wake)
+        resolve()
+      }
+      const timer = setTimeout(wake, POLL_MS)
+      this.#sleepers.add(wake)
+    })
+  }
+
+  #wake(): void {
+    for (const wake of this.#sleepers) wake()
+  }
+
+  #checkOpen(): void {
+    if (this.#closed !== undefined) throw new LogError('closed', `the log in ${this.#directory} is closed`)
+  }
+
+  #topic(name: string): StoredTopic {
+    this.#checkOpen()
+    checkName('topic', name)
+    const topic = this.#store.topic(name)
+    if (topic === undefined) throw new LogError('topic_unknown', `there is no topic ${name} in ${this.#directory}`)
+    return topic
+  }
+}
+
+const describe = ({ topic, partitions, identity }: StoredTopic): TopicDescription => ({ topic, partitions, identity })
+
+function checkName(kind: 'topic' | 'group', name: string): void {
+  if (NAME.test(name)) return
+  throw new LogError(
+    `${kind}_name_invalid`,
+    `${JSON.stringify(name)} is no name of a ${kind}: expected 1 to 249 of a-z A-Z 0-9 . _ -`,
+  )
+}
+
+function checkPartition({ topic, partitions }: StoredTopic, partition: number): void {
+  if (Number.isInteger(partition) && partition >= 0 && partition < partitions) return
+  throw new LogError(
+    'partition_unknown',
+    `topic ${topic} has no partition ${partition}: expected 0 to ${partitions - 1}`,
+  )
+}
+
+function checkPosition({ topic }: StoredTopic, partition: number, position: number): void {
+  if (Number.isSafeInteger(position) && position >= 0) return
+  throw new LogError(
+    'position_invalid',
+    `${position} is no position in partition ${partition} of topic ${topic}: expected a whole number from 0 on`,
+  )
+}
+
+function checkRecord(topic: StoredTopic, record: NewRecord, index: number): void {
+  checkPartition(topic, record.partition)
+  const invalid = (field: string, expected: string) =>
+    new LogError(
+      'record_invalid',
+      `${field} of record ${index} for partition ${record.partition} of topic ${topic.topic} is invalid: expected ${expected}`,
+    )
+  if (!(record.value instanceof Uint8Array)) throw invalid('the value', 'bytes')
+  if (record.key !== null && !(record.key instanceof Uint8Array)) throw invalid('the key', 'bytes or null')
+  for (const [name, value] of Object.entries(record.headers ?? {})) {
+    if (typeof value !== 'string') throw invalid(`the header ${name}`, 'a string')
+  }
+}

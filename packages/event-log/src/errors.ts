@@ -1,0 +1,70 @@
+/** Every error of the log, and whether the same call can succeed later without anybody changing it. */
+const RETRY_HELPS = {
+  /** The log was closed. */
+  closed: false,
+  /** The directory cannot be opened: permissions, not a directory, … */
+  open_failed: false,
+  /** The directory was written by a version that keeps its data differently. */
+  format_unknown: false,
+  topic_name_invalid: false,
+  group_name_invalid: false,
+  partitions_invalid: false,
+  /** The topic exists with another number of partitions. */
+  partitions_differ: false,
+  topic_unknown: false,
+  partition_unknown: false,
+  position_invalid: false,
+  /** The log does not hold this position, or not any more. */
+  position_out_of_range: false,
+  record_invalid: false,
+  /** What is stored cannot be read. */
+  record_unreadable: false,
+  /** No space left, or the quota is used up. */
+  disk_full: true,
+  /** The operating system refused the write. */
+  write_failed: true,
+  /** An earlier write failed in a way after which the log must be opened again; what was acknowledged is safe. */
+  reopen_needed: false,
+} as const
+
+export type LogErrorCode = keyof typeof RETRY_HELPS
+
+/** An error of the log. The message names the place, the value and what was expected. */
+export class LogError extends Error {
+  readonly code: LogErrorCode
+  /** Whether the same call can succeed later. */
+  readonly retryHelps: boolean
+  /** The name of the operating system's error, like `ENOSPC`, where there was one. */
+  readonly systemCode: string | undefined
+
+  constructor(code: LogErrorCode, message: string, options: { cause?: unknown; systemCode?: string } = {}) {
+    super(message, options.cause === undefined ? {} : { cause: options.cause })
+    this.name = 'LogError'
+    this.code = code
+    this.retryHelps = RETRY_HELPS[code]
+    this.systemCode = options.systemCode
+  }
+}
+
+/** The log does not hold this position (any more). A reader never goes on elsewhere by itself: that would hide a loss. */
+export class PositionOutOfRangeError extends LogError {
+  readonly topic: string
+  readonly partition: number
+  readonly position: number
+  readonly start: number
+  readonly end: number
+
+  constructor(topic: string, partition: number, position: number, range: { start: number; end: number }) {
+    super(
+      'position_out_of_range',
+      `position ${position} of partition ${partition} of topic ${topic} is out of range: ` +
+        `the log holds the offsets from ${range.start} up to, not including, ${range.end}`,
+    )
+    this.name = 'PositionOutOfRangeError'
+    this.topic = topic
+    this.partition = partition
+    this.position = position
+    this.start = range.start
+    this.end = range.end
+  }
+}

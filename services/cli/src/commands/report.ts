@@ -1,0 +1,84 @@
+import { Command, Option } from 'commander'
+import {
+  type BreakpointsReport,
+  breakpoints,
+  breakpointsQuery,
+  breakpointsText,
+  chainsQuery,
+  chainsReport,
+  chainsText,
+} from '@weaklink/reports'
+import { catalogueInForce, type Run, withWorkspace } from '../run.ts'
+
+export function reportCommand(): Command {
+  return new Command('report')
+    .description('where chains break, and which ones')
+    .addCommand(breakpointsCommand())
+    .addCommand(chainsCommand())
+}
+
+function breakpointsCommand(): Command {
+  return withSelection(new Command('breakpoints'))
+    .description('where and why chains break, the weakest place first')
+    .addOption(new Option('--at <where>', 'place: where it broke; furthest: the furthest place that a chain came to').choices(['place', 'furthest']))
+    .option('--within <group>', 'the same over the episodes of a group of touchpoints, such as phone')
+    .option('--by <keys>', 'one table for each value at the beginning of a chain: channel, campaign, returning, props.x …')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  weaklink report breakpoints
+  weaklink report breakpoints --by channel,props.platform --from 2024-04-01 --to 2024-05-01
+  weaklink report breakpoints --where campaign=spring --at furthest
+  weaklink report breakpoints --within phone --json`,
+    )
+    .action((_flags: unknown, command: Command) =>
+      withWorkspace(command, {}, async (run) => {
+        const report = await breakpoints(run.workspace.store, breakpointsQuery(command.opts()))
+        const text = await breakpointsAnswer(run, report)
+        run.terminal.answer(() => text, () => report)
+      }),
+    )
+}
+
+function chainsCommand(): Command {
+  return withSelection(new Command('chains'))
+    .description('the chains themselves, the newest first')
+    .option('--state <state>', 'open, converted, broken or ignored')
+    .option('--reason <reason>', 'refused, abandoned, dissatisfied or silence')
+    .option('--place <touchpoint>', 'where they are, or ended')
+    .option('--customer <id>')
+    .option('--limit <n>', 'at most so many', '50')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  weaklink report chains --state broken --place call_wait
+  weaklink report chains --where channel=search --from 2024-05-19 --limit 20 --json`,
+    )
+    .action((_flags: unknown, command: Command) =>
+      withWorkspace(command, {}, async ({ terminal, workspace }) => {
+        const report = await chainsReport(workspace.store, chainsQuery(command.opts()))
+        terminal.answer(() => chainsText(report, { style: terminal.style, width: terminal.width }), () => report)
+      }),
+    )
+}
+
+function withSelection(command: Command): Command {
+  return command
+    .option('--from <time>', 'a day (2024-05-01, UTC) or an instant with its offset; included')
+    .option('--to <time>', 'likewise; not included')
+    .addOption(new Option('--date <which>', 'what the period is about: the start of a chain, or its end').choices(['start', 'end']))
+    .option('--where <key=value>', 'only chains that begin with this value; may be given several times', (one: string, all: string[] = []) => [...all, one])
+}
+
+/** The report as text, with the names that the catalogue has for touchpoints. */
+export async function breakpointsAnswer({ terminal, workspace }: Run, report: BreakpointsReport): Promise<string> {
+  const catalogue = await catalogueInForce(workspace)
+  const names = new Map<string, string>()
+  for (const { id, name } of catalogue.touchpoints.values()) {
+    const text = name?.['en'] ?? Object.values(name ?? {})[0]
+    if (text !== undefined) names.set(id, text)
+  }
+  return breakpointsText(report, { style: terminal.style, width: terminal.width, names })
+}
