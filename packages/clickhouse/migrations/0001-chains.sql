@@ -131,6 +131,8 @@ ENGINE = ReplacingMergeTree
 ORDER BY hash
 SETTINGS fsync_after_insert = 1, fsync_part_directory = 1;
 
+-- Each view reads with the rights of who made it (that account has to stay), so that an analyst needs SELECT on the
+-- views alone and never sees the tables.
 CREATE VIEW IF NOT EXISTS {db}.interactions
 DEFINER = CURRENT_USER SQL SECURITY DEFINER AS
 SELECT kind, customer, id, touchpoint, at, by, outcome, reaction, episode, order, waitMs, durationMs, value, cost, currency,

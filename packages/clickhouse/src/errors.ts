@@ -15,7 +15,7 @@ const CODES = {
   rejected: { retriable: false },
   schema: { retriable: false },
   no_embedded_server: { retriable: false },
-  start_failed: { retriable: true },
+  start_failed: { retriable: false },
 } as const
 
 export type StoreErrorCode = keyof typeof CODES

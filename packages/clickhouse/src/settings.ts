@@ -5,7 +5,9 @@ export const DEFAULT_DATABASE = 'weaklink'
 
 /**
  * What every query of ours runs under, sent with each request because defaults differ between versions and servers.
- * The embedded `analyst` account is read-only and may not change settings: its profile holds these same values.
+ * The embedded `analyst` account is read-only and may not change settings: its profile holds these same values. On a
+ * server of CLICKHOUSE_URL the operator makes that account, with `GRANT SELECT` on the views and a profile with
+ * `readonly = 2` (or with `readonly = 1` and these values, as here).
  */
 export const QUERY_SETTINGS = {
   // On by default in new versions: an insert would be acknowledged out of a buffer.

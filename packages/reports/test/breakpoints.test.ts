@@ -27,7 +27,7 @@ describe('the report from the database', () => {
           breakpointsReport.parse(got)
         }
       }),
-      { numRuns: Number(process.env.NR ?? 40) },
+      { numRuns: 25 },
     )
   })
 })

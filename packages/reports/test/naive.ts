@@ -61,7 +61,7 @@ export function naiveBreakpoints(
   const groups = new Map<string, Unit[]>()
   if (by.length === 0) groups.set('[]', [])
   for (const unit of selected) {
-    const key = JSON.stringify(by.map((name) => valueOf(unit, name)))
+    const key = JSON.stringify(by.map((name) => keyValue(unit, name)))
     groups.set(key, [...(groups.get(key) ?? []), unit])
   }
   const broken = (members: readonly Unit[]) => members.filter((unit) => unit.state === 'broken').length
@@ -263,7 +263,7 @@ function fits(unit: Unit, where: readonly string[]): boolean {
   return [...names].every((name) =>
     where
       .filter((text) => text.startsWith(`${name}=`))
-      .some((text) => hasValue(valueOf(unit, name), text.slice(name.length + 1))),
+      .some((text) => hasValue(keyValue(unit, name), text.slice(name.length + 1))),
   )
 }
 
@@ -272,7 +272,7 @@ function hasValue(value: string | number | boolean | null, wanted: string): bool
   return typeof value === 'number' ? wanted !== '' && Number(wanted) === value : String(value) === wanted
 }
 
-function valueOf(unit: Unit, name: string): string | number | boolean | null {
+function keyValue(unit: Unit, name: string): string | number | boolean | null {
   const met = unit.interactions[0]!
   if (name === 'returning') return unit.returning
   if (name === 'customer') return unit.person.kind === 'customer' ? unit.person.customer : null

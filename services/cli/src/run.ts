@@ -17,6 +17,9 @@ export interface Run {
   readonly workspace: Workspace
 }
 
+/** Nobody waits for the rows in between: an import writes rarely, so that it writes each customer rarely. */
+const FLUSH_MS = 10_000
+
 /** Runs the work of a command on the workspace it names, and closes that whatever happens. */
 export async function withWorkspace<T>(
   command: Command,
@@ -42,7 +45,7 @@ export function withTracker<T>(
 ): Promise<T> {
   return withWorkspace(command, mode, async (run) => {
     const log = await run.workspace.openLog()
-    const tracker = await startTracker({ log, store: run.workspace.trackerStore, catalogue: builtinCatalogue, clock: 'none' })
+    const tracker = await startTracker({ log, store: run.workspace.trackerStore, catalogue: builtinCatalogue, clock: 'none', flushMs: FLUSH_MS })
     try {
       return await Promise.race([work({ ...run, log, tracker }), tracker.done.then(() => Promise.reject(new Error('the tracker stopped')))])
     } finally {

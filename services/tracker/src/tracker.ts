@@ -25,7 +25,7 @@ export interface TrackerOptions {
   readonly flushMs?: number
 }
 
-export const TRACKER_DEFAULTS = { customerLimit: 20_000, cacheLimit: 2_000_000, flushRows: 50_000, flushMs: 1_000 } as const
+export const TRACKER_DEFAULTS = { customerLimit: 20_000, cacheLimit: 2_000_000, flushRows: 100_000, flushMs: 1_000 } as const
 
 export interface Tracker {
   /** Where the partitions stand, durably written or not. */
@@ -84,6 +84,8 @@ export async function startTracker(options: TrackerOptions): Promise<Tracker> {
     },
     async caughtUp(partition) {
       const part = owned(partition)
+      // A producer that is slower than we are leaves us at the end all the time: that alone is no reason to write.
+      if (waiting.size === 0 && Date.now() - part.flushedAt < settings.flushMs) return
       await part.tracker.settle()
       part.flushedAt = Date.now()
       answerWaiting()

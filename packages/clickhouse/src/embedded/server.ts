@@ -44,7 +44,7 @@ export interface EmbeddedServer extends Endpoint {
   readonly exited: Promise<ServerExit>
   /**
    * Ends the server at once (SIGKILL) and resolves when it is gone. Nothing acknowledged is lost by that; what has to
-   * outlive a power cut as well belongs into tables with `fsync_after_insert = 1`.
+   * outlive a power cut as well belongs into tables with `fsync_after_insert = 1, fsync_part_directory = 1`.
    */
   stop(): Promise<void>
 }
@@ -53,13 +53,18 @@ const CHILD = fileURLToPath(new URL('./child.ts', import.meta.url))
 const WORKING_DIRECTORY = 'cwd'
 const START_MS = 120_000
 const POLL_MS = 20
+const PROBE_MS = 10_000
 /** It listens a moment before the query that keeps it alive; only with that one is its start complete. */
 const STARTED = `SELECT count() FROM system.processes WHERE startsWith(query, 'SELECT sleepEachRow')`
 const PORT_ATTEMPTS = 5
-const LAST_LINES = 12
+/** Stack frames without symbols, and what the engine stumbles over when it ends after a failed start. */
+const NOISE = /^\s*\d+\. |^ \(version |Failed to write a log message|^ cannot lock mutex/
+/** The reason of a failed start comes first, that of a crash last. */
+const FIRST_LINES = 4
+const LAST_LINES = 8
 
 /**
- * Starts ClickHouse as a child process and resolves when it answers (about a second). It dies with this process.
+ * Starts ClickHouse as a child process and resolves when it answers (within a second, where it has little data). It dies with this process.
  * @throws InUseError where another process has the directory.
  * @throws StoreError `no_embedded_server` or `start_failed`.
  */
@@ -72,8 +77,14 @@ export async function startEmbeddedServer(options: EmbeddedServerOptions): Promi
     // Another process may take the free port before the engine does; then the next one will do.
     for (let attempt = 1; ; attempt++) {
       const child = await Child.start(directory, library, options)
-      const failure = await child.ready()
-      if (failure === null) return await child.publish(() => lock.release())
+      let failure: string | null
+      try {
+        failure = await child.ready()
+        if (failure === null) return await child.publish(() => lock.release())
+      } catch (error) {
+        await child.kill()
+        throw error
+      }
       await child.kill()
       if (attempt < PORT_ATTEMPTS && /Address already in use/i.test(failure)) continue
       throw new StoreError('start_failed', `The embedded ClickHouse in ${directory} did not start: ${failure}`)
@@ -88,7 +99,7 @@ class Child {
   readonly #process: ChildProcess
   readonly #directory: string
   readonly #endpoint: Endpoint
-  readonly #lastLines: string[] = []
+  readonly #lines: string[] = []
   readonly #ended: Promise<string>
   #over = false
   #stopping = false
@@ -125,7 +136,7 @@ class Child {
     this.#ended = new Promise((resolve) => {
       const end = (reason: string) => {
         this.#over = true
-        resolve([reason, ...this.#lastLines].join('\n'))
+        resolve([reason, ...this.#lines].join('\n'))
       }
       process.once('error', (error) => end(`it could not be run: ${error.message}`))
       process.once('close', (code, signal) => end(`it ended (${signal ?? `exit code ${code}`})`))
@@ -138,10 +149,9 @@ class Child {
       const lines = (rest + text).split('\n')
       rest = lines.pop() ?? ''
       for (const line of lines) {
-        // Stack frames without symbols tell nobody anything.
-        if (line.trim() === '' || /^\s*\d+\. |^ \(version /.test(line)) continue
-        this.#lastLines.push(line.replace(/, Stack trace \(when copying.*$/, ''))
-        if (this.#lastLines.length > LAST_LINES) this.#lastLines.shift()
+        if (line.trim() === '' || NOISE.test(line)) continue
+        this.#lines.push(line.replace(/, Stack trace \(when copying.*$/, ''))
+        if (this.#lines.length > FIRST_LINES + LAST_LINES) this.#lines.splice(FIRST_LINES, 1)
         log?.(line)
       }
     })
@@ -151,7 +161,7 @@ class Child {
   async ready(): Promise<string | null> {
     const giveUpAt = performance.now() + START_MS
     while (!this.#over) {
-      if (performance.now() > giveUpAt) return `no answer after ${START_MS / 1000} s\n${this.#lastLines.join('\n')}`
+      if (performance.now() > giveUpAt) return `no answer after ${START_MS / 1000} s\n${this.#lines.join('\n')}`
       if (await this.#started()) {
         // `clickhouse local` lets the SQL function file() read every file of this user, our passwords included, and no
         // grant or setting forbids it. But each call first asks for the working directory, and fails where it is gone.
@@ -166,7 +176,7 @@ class Child {
   /** The password is new: nobody else who may have taken the port would accept it. */
   async #started(): Promise<boolean> {
     try {
-      return (await ask(this.#endpoint.url, this.#endpoint, STARTED, START_MS)).trim() === '1'
+      return (await ask(this.#endpoint.url, this.#endpoint, STARTED, PROBE_MS)).trim() === '1'
     } catch {
       return false
     }
@@ -175,6 +185,7 @@ class Child {
   /** Hands the server out: from here on its end is reported and cleans up. */
   async publish(release: () => void): Promise<EmbeddedServer> {
     await writeEndpoint(this.#directory, this.#endpoint)
+    this.#lines.length = 0
     const exited = this.#ended.then(async (reason) => {
       await removeEndpoint(this.#directory).catch(() => {})
       release()

@@ -1,7 +1,8 @@
+import { chainUnits, type UnitColumn } from '../chain-units.ts'
 import { jsonSql, type Params, whereSql } from '../keys.ts'
 import { periodSql } from '../period.ts'
+import { episodeUnits } from './episode-units.ts'
 import type { BreakpointsQuery } from './options.ts'
-import { chainUnits, episodeUnits, type UnitColumn } from './units.ts'
 
 /** The catalogue in force: that of the newest position. One row, also where there is no position yet. */
 export const IN_FORCE_SQL = `

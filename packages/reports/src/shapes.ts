@@ -1,0 +1,4 @@
+/** The shapes of the answers, for whoever reads them elsewhere (a dashboard, an API description): nothing here but zod. */
+export * from './breakpoints/shape.ts'
+export * from './chains/shape.ts'
+export * from './customer/shape.ts'
