@@ -21,8 +21,6 @@ export interface Recorded {
 export interface Look {
   /** The instant: T, and the end of what has been recorded. */
   readonly now: number
-  /** False for what the owner says and the rules do not give yet. */
-  readonly agreed: boolean
   readonly timeline: Table
   readonly reports: readonly ShownReport[]
 }
@@ -50,7 +48,7 @@ interface Row {
   readonly cells: ReadonlyMap<string, string>
 }
 
-const LOOK = /^Seen on (.+?)( \(the rules do not say so yet\))?$/
+const LOOK = /^Seen on (.+)$/
 const RECORD_COLUMNS = ['when', 'customer', 'where', 'what', 'wait', 'episode', 'order', 'agent', 'id', 'recorded', 'note']
 
 /** @throws Error naming the file, the line and what was expected there */
@@ -158,10 +156,9 @@ function saidIn(text: string, place: string): { outcome?: string; reaction?: str
 }
 
 function lookOf(section: Section, file: string): Look {
-  const [, when = '', open] = LOOK.exec(section.heading) ?? []
+  const [, when = ''] = LOOK.exec(section.heading) ?? []
   return {
     now: parseInstant(when, `${file}:${section.line}`),
-    agreed: open === undefined,
     timeline: tableOf(section, file).table,
     reports: fenced(section, 'text').map((block) => reportOf(block, `${file}:${section.line}`)),
   }

@@ -1,9 +1,10 @@
 import type { Chain, Episode } from '@weaklink/chains'
+import type { Person } from '@weaklink/interactions'
 import { instantText, type Table } from './story.ts'
 
-/** One customer's chains, as the timeline of a story shows them. */
-export interface CustomerChains {
-  readonly customer: string
+/** One customer's chains, as they were derived. */
+export interface PersonChains {
+  readonly person: Person
   readonly chains: readonly Chain[]
 }
 
@@ -40,7 +41,7 @@ const MORE_CELLS: Readonly<Record<string, Cell>> = {
  *
  * @throws Error where a column is missing that a timeline always has, or one is unknown
  */
-export function timelineOf(people: readonly CustomerChains[], columns: readonly string[]): Table {
+export function timelineOf(people: readonly PersonChains[], columns: readonly string[]): Table {
   const missing = Object.keys(CELLS).find((column) => !columns.includes(column))
   if (missing !== undefined) throw new Error(`expected a column "${missing}" in the timeline`)
   const cells = columns.map((column) => {
@@ -48,7 +49,9 @@ export function timelineOf(people: readonly CustomerChains[], columns: readonly 
     if (cell === undefined) throw new Error(`no such column in a timeline: "${column}"`)
     return cell
   })
-  const rows = people.flatMap(({ customer, chains }) => chains.map((chain) => cells.map((cell) => cell(customer, chain))))
+  const rows = people.flatMap(({ person, chains }) =>
+    chains.map((chain) => cells.map((cell) => cell(person.customer, chain))),
+  )
   return { columns, rows }
 }
 

@@ -23,6 +23,7 @@ export interface GeneratedBusiness {
 export interface BusinessOptions {
   readonly seed: number
   readonly customers: number
+  /** More than 32. */
   readonly days: number
   /** Epoch milliseconds of the first day, 00:00 UTC. */
   readonly start: number
@@ -33,7 +34,7 @@ const HOUR = 60 * MINUTE
 const DAY = 24 * HOUR
 
 const PLANTED: readonly PlantedWeakLink[] = [
-  { touchpoint: 'call_wait', where: null, what: 'too few agents from 12 to 14 o’clock: callers wait minutes and hang up for good' },
+  { touchpoint: 'call_wait', where: null, what: 'too few agents from 11 to 15 o’clock: callers wait for minutes and hang up for good' },
   { touchpoint: 'landing_page', where: 'campaign=summer_sale', what: 'the landing page of campaign summer_sale does not work on phones' },
   { touchpoint: 'quote', where: null, what: 'quotes that come after more than two days find a customer who has already chosen another' },
 ]
@@ -45,10 +46,11 @@ export function generateBusiness(options: BusinessOptions): GeneratedBusiness {
     const customer = `customer-${String(n).padStart(5, '0')}`
     const life = new Life(customer, chance(options.seed * 1_000_003 + n), options.start + options.days * DAY)
     const { happens, between } = life.chance
-    life.goTo(options.start + between(0, options.days - 1) * DAY + between(8 * 60, 21 * 60) * MINUTE)
+    // The last month brings no new customers: by its end it is known what became of nearly everybody.
+    life.goTo(options.start + between(0, options.days - 32) * DAY + between(8 * 60, 21 * 60) * MINUTE)
     life.fromAdToSale()
-    while (life.bought && happens(0.25)) {
-      life.wait(between(15, 40) * DAY)
+    while (happens(life.bought ? 0.25 : 0.15)) {
+      life.wait(between(15, 60) * DAY)
       life.fromAdToSale()
     }
     interactions.push(...life.interactions)
@@ -92,7 +94,7 @@ class Life {
     this.#channel = pick([['search', 5], ['social', 3], ['radio', 1]])
     this.#campaign = this.#channel === 'social' ? pick([['summer_sale', 1], ['tips', 1]]) : undefined
     this.#meet('ad_view')
-    if (happens(0.25)) return
+    if (happens(0.05)) return
     this.wait(between(1, 30) * MINUTE)
     if (this.#channel === 'radio') {
       if (this.#call()) this.#quoteAndPay()
@@ -109,18 +111,18 @@ class Life {
     const episode = this.#episode('site')
     this.#meet('landing_page', { episode })
     const broken = this.#campaign === 'summer_sale' && this.#device === 'phone'
-    if (happens(broken ? 0.85 : 0.12)) return false
+    if (happens(broken ? 0.9 : 0.05)) return false
     for (let pages = between(1, 3); pages > 0; pages--) {
       this.wait(between(10, 120) * 1_000)
       this.#meet('product_view', { episode })
     }
-    return !happens(0.1)
+    return !happens(0.05)
   }
 
   #chat(): boolean {
     const { happens, between } = this.chance
     this.#meet('chat', { durationMs: between(1, 9) * MINUTE, agent: `agent-${between(1, 6)}` })
-    return !happens(0.15)
+    return !happens(0.06)
   }
 
   /** A call: the wait, and the answer where the caller held out. Who gave up may try once more. */
@@ -130,8 +132,8 @@ class Life {
       this.#duringOpeningHours()
       const episode = this.#episode('call')
       const hour = new Date(this.#at).getUTCHours()
-      const understaffed = hour === 12 || hour === 13
-      const needed = Math.round(exponential(understaffed ? 240_000 : 15_000))
+      const understaffed = hour >= 11 && hour < 15
+      const needed = Math.round(exponential(understaffed ? 300_000 : 12_000))
       const patience = Math.round(30_000 + exponential(90_000))
       if (needed <= patience) {
         this.wait(needed)
@@ -143,7 +145,7 @@ class Life {
       }
       this.wait(patience)
       this.#meet('call_wait', { episode, queue: 'repairs', waitMs: patience, outcome: 'abandoned' })
-      if (!happens(0.3)) return false
+      if (!happens(0.2)) return false
       this.wait(between(20, 300) * MINUTE)
     }
     return false
@@ -155,9 +157,9 @@ class Life {
     this.wait(late ? between(50, 90) * HOUR : between(1, 20) * HOUR)
     const value = between(40, 400)
     this.#meet('quote', { value, currency: 'EUR' })
-    if (happens(late ? 0.7 : 0.12)) return
+    if (happens(late ? 0.75 : 0.05)) return
     this.wait(exponential(20 * HOUR))
-    if (happens(0.06)) {
+    if (happens(0.04)) {
       this.#meet('quote', { by: 'customer', outcome: 'refused' })
       return
     }

@@ -33,7 +33,7 @@ export interface EmbeddedLog extends EventLog {
 
 /**
  * Opens the log in a directory of a local file system; creates it where it is missing. Several processes may have it
- * open and append to it at the same time, also by SIGKILL leaving it at any instant.
+ * open and append to it at the same time; one that is killed, at any instant, harms nobody.
  *
  * An append resolves when it is on disk (fsync). Keys and values that are read are views of larger buffers: whoever
  * keeps a few of them for long copies them.

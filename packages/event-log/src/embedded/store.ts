@@ -91,11 +91,21 @@ export class Store {
     try {
       mkdirSync(directory, { recursive: true })
       const freeBytes = freeBytesOf(directory)
-      if (freeBytes < FREE_BYTES_TO_OPEN) throw diskFull(`opening the log in ${directory}`, freeBytes)
+      if (freeBytes < FREE_BYTES_TO_OPEN) {
+        throw diskFull(
+          `opening the log in ${directory} (${freeBytes} bytes free, ${FREE_BYTES_TO_OPEN} needed)`,
+          'ENOSPC',
+        )
+      }
       store = new Store(directory, retention)
     } catch (cause) {
       if (cause instanceof LogError) throw cause
-      throw new LogError('open_failed', `the log in ${directory} cannot be opened: ${messageOf(cause)}`, { cause })
+      const systemCode = systemCodeOf(cause)
+      if (isDiskFull(systemCode)) throw diskFull(`opening the log in ${directory}`, systemCode, cause)
+      throw new LogError('open_failed', `the log in ${directory} cannot be opened: ${messageOf(cause)}`, {
+        cause,
+        ...(systemCode !== undefined && { systemCode }),
+      })
     }
     try {
       await store.#checkFormat()
@@ -340,13 +350,11 @@ export class Store {
   async #writeError(what: string, error: unknown, bytes: number): Promise<LogError> {
     const cause = await causeOf(error)
     const systemCode = systemCodeOf(cause)
-    const freeBytes = freeBytesOf(this.#directory)
     const place = `${what} in ${this.#directory}`
-    // A write that ends at the last free byte is reported as EIO: it wrote a part.
-    const full = systemCode === 'ENOSPC' || systemCode === 'EDQUOT'
-    if (full || (systemCode === 'EIO' && freeBytes < bytes + FREE_BYTES_TO_OPEN)) {
-      return diskFull(place, freeBytes, cause, full ? systemCode : 'ENOSPC')
-    }
+    if (isDiskFull(systemCode)) return diskFull(place, systemCode, cause)
+    // A write that ends at the last free byte has written a part, and is reported as EIO.
+    const endedShort = systemCode === 'EIO' && freeBytesOf(this.#directory) < bytes + FREE_BYTES_TO_OPEN
+    if (endedShort) return diskFull(place, 'ENOSPC', cause)
     return new LogError('write_failed', `${place} failed: ${messageOf(cause)}; nothing of it was stored`, {
       cause,
       ...(systemCode !== undefined && { systemCode }),
@@ -354,12 +362,11 @@ export class Store {
   }
 }
 
-function diskFull(place: string, freeBytes: number, cause?: unknown, systemCode = 'ENOSPC'): LogError {
-  return new LogError(
-    'disk_full',
-    `${place} failed: no space left on the disk (${systemCode}, ${freeBytes} bytes free); nothing of it was stored; free some space`,
-    { cause, systemCode },
-  )
+const isDiskFull = (systemCode: string | undefined) => systemCode === 'ENOSPC' || systemCode === 'EDQUOT'
+
+function diskFull(place: string, systemCode = 'ENOSPC', cause?: unknown): LogError {
+  const message = `${place} failed: no space left on the disk (${systemCode}); nothing of it was stored; free some space`
+  return new LogError('disk_full', message, { cause, systemCode })
 }
 
 /** Infinity where the file system does not tell. */
@@ -379,10 +386,11 @@ async function causeOf(error: unknown): Promise<unknown> {
   }
 }
 
-/** The operating system's name for a positive error number; LMDB's own errors are negative. */
+/** The operating system's name of an error: Node gives it, lmdb its number (LMDB's own errors are negative). */
 function systemCodeOf(error: unknown): string | undefined {
-  if (!(error instanceof Error) || !('code' in error) || typeof error.code !== 'number') return undefined
-  return error.code > 0 ? getSystemErrorName(-error.code) : undefined
+  if (!(error instanceof Error) || !('code' in error)) return undefined
+  if (typeof error.code === 'string') return error.code
+  return typeof error.code === 'number' && error.code > 0 ? getSystemErrorName(-error.code) : undefined
 }
 
 const messageOf = (error: unknown) => (error instanceof Error ? error.message : String(error))

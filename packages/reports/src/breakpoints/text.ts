@@ -107,7 +107,7 @@ function totalsText({ totals, within }: BreakpointsReport, { style, width, noun 
     const back =
       totals.returned === 0
         ? 'none of these customers has come back'
-        : `after ${whole(totals.returned)} the customer came back (${whole(totals.returnedAndBought)} ${bought})`
+        : `after ${whole(totals.returned)} the customer came back (${totals.returnedAndBought === 0 ? 'none' : whole(totals.returnedAndBought)} ${bought})`
     lines.push(wrap(`Of the broken ones ${lost} are lost for good so far; ${back}.`, width))
   }
   return lines.join('\n')

@@ -52,8 +52,8 @@ function between(
   if (gapMs >= DAY_MS) lines.push(`${MARGIN}${style.dim(`… ${longDuration(gapMs)} later`)}`)
   if (met.episode !== null && met.episode !== before?.episode) {
     const episode = met.epilogue ? undefined : chain.episodes.find(({ id }) => id === met.episode)
-    const waited =
-      episode === undefined || episode.waitMs === 0 ? '' : ` · waited ${shortDuration(episode.waitMs)} in all`
+    const waits = chain.interactions.filter(({ episode, waitMs }) => episode === met.episode && waitMs !== null)
+    const waited = episode === undefined || waits.length < 2 ? '' : ` · waited ${shortDuration(episode.waitMs)} in all`
     lines.push(`${MARGIN}${style.dim(`┌ ${episode?.group ?? 'episode'} ${met.episode}${waited}`)}`)
   }
   return lines

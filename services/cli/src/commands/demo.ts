@@ -9,7 +9,7 @@ import { type CommonOptions, type Run, withTracker } from '../run.ts'
 import { breakpointsAnswer } from './report.ts'
 
 const DEMO_DIRECTORY = '.weaklink/demo'
-const BUSINESS = { seed: 7, customers: 4_000, days: 60, start: Date.UTC(2026, 5, 1) } as const
+const BUSINESS = { seed: 7, customers: 4_000, days: 120, start: Date.UTC(2026, 0, 5) } as const
 
 interface Found {
   readonly planted: PlantedWeakLink

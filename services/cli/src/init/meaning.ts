@@ -53,7 +53,7 @@ const ABANDONED = phrases('abandon*', 'hung up', 'no answer', 'missed call', 'б
 const NEGATIVE = phrases('error*', 'bug', 'fail*', 'problem*', 'complain*', 'ошибк*', 'сбой', 'жалоб*', 'проблем*', 'queja', 'fallo', 'fehler', 'fehlgeschlagen', 'beschwerde', 'reklamation', '错误', '失败', '投诉')
 
 const MESSAGE = phrases('newsletter*', 'mailing', '=email', '=e mail', '=mail', 'sms', 'push', 'reminder', 'notification', 'email campaign', 'рассылк*', 'смс', 'пуш', 'уведомлени*', 'напоминани*', '=письмо', 'boletin', 'notificacion', 'recordatorio', 'benachrichtigung', 'erinnerung', '短信', '邮件', '推送', '通知')
-const SENT = phrases('sent', 'отправлен*', 'выслан*', 'отправка', 'enviado', 'enviada', 'gesendet', 'versendet', 'verschickt', '已发送', '已发')
+const SENT = phrases('sent', 'отправлен*', 'выслан*', 'отправка', 'выставлен*', 'enviado', 'enviada', 'gesendet', 'versendet', 'verschickt', '已发送', '已发')
 const NOT_COMPANY = phrases('open*', 'click*', 'read', 'repl*', 'received', 'answer*', 'signup', 'sign', 'subscribe*', 'unsubscribe*', 'form', 'request*', 'settings', 'заявка', 'открыт*', 'клик*', 'прочитан*', 'ответ*', 'подписк*', 'отписк*', 'abierto', 'geoffnet', '打开', '点击')
 
 const QUOTE = phrases('quote', 'quotation', 'offer', 'proposal', 'estimate', 'кп', 'коммерческо*', 'предложени*', 'смет*', 'счет', 'договор', 'contract', 'invoice', 'presupuesto', 'propuesta', 'angebot', '报价', '方案')
@@ -63,30 +63,24 @@ const AFTER_SALE = phrases('deliver*', 'shipped', 'review*', 'feedback', 'survey
 /** @param states whether the column holds states (a CRM's stages) rather than events */
 export function meaningOf(name: string, states: boolean): Meaning {
   const words = wordsOf(name)
-  const common = { by: companyIn(words), afterSale: false }
-  const plain = { result: false, awaitsAnswer: common.by !== undefined && QUOTE.test(words), ...by(common.by) }
+  const nothing = { result: false, awaitsAnswer: false, afterSale: false }
   if (TAKEN_BACK.test(words) && !NOT_TAKEN_BACK.test(words)) {
-    return { outcome: 'refused', result: true, awaitsAnswer: false, afterSale: true }
+    return { ...nothing, outcome: 'refused', result: true, afterSale: true }
   }
   if (!NOT_BOUGHT.test(words)) {
     // As an event of a site, `order_paid` happens where the customer pays.
-    if (BOUGHT_STATE.test(words)) return { outcome: 'bought', result: states, awaitsAnswer: false, afterSale: false }
-    if (BOUGHT.test(words)) return { outcome: 'bought', result: false, awaitsAnswer: false, afterSale: false }
+    if (BOUGHT_STATE.test(words)) return { ...nothing, outcome: 'bought', result: states }
+    if (BOUGHT.test(words)) return { ...nothing, outcome: 'bought' }
   }
   if (REFUSED.test(words) && !NOT_REFUSED.test(words)) {
-    return { outcome: 'refused', result: !PAYING.test(words), awaitsAnswer: false, afterSale: false }
+    return { ...nothing, outcome: 'refused', result: !PAYING.test(words) }
   }
-  if (common.by === undefined && ABANDONED.test(words)) return { ...plain, outcome: 'abandoned', afterSale: false }
   const afterSale = AFTER_SALE.test(words)
-  return NEGATIVE.test(words) ? { ...plain, reaction: 'negative', afterSale } : { ...plain, afterSale }
-}
-
-function companyIn(words: string): Actor | undefined {
-  return (MESSAGE.test(words) || SENT.test(words)) && !NOT_COMPANY.test(words) ? 'company' : undefined
-}
-
-function by(actor: Actor | undefined): { by?: Actor } {
-  return actor === undefined ? {} : { by: actor }
+  if ((MESSAGE.test(words) || SENT.test(words)) && !NOT_COMPANY.test(words)) {
+    return { ...nothing, by: 'company', awaitsAnswer: QUOTE.test(words), afterSale }
+  }
+  if (ABANDONED.test(words)) return { ...nothing, outcome: 'abandoned' }
+  return NEGATIVE.test(words) ? { ...nothing, reaction: 'negative', afterSale } : { ...nothing, afterSale }
 }
 
 /** How a phone system says that a call ended, and what that makes of it. */

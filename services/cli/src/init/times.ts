@@ -27,20 +27,15 @@ const SHAPES = 200
  */
 export function guessTime(texts: readonly string[], epochs: boolean): TimeGuess | null {
   const formats = new Set(texts.slice(0, SHAPES).flatMap((text) => formatsOf(text, epochs)))
-  let best: { format: string; fit: number; span: number } | null = null
-  let rival: { format: string; fit: number } | null = null
-  for (const format of formats) {
-    const instants = read(texts, format)
-    const good = instants.filter((instant) => instant !== null)
-    if (good.length === 0) continue
-    const fit = good.length / texts.length
-    const span = good.reduce((max, instant) => Math.max(max, instant)) - good.reduce((min, instant) => Math.min(min, instant))
-    if (best === null || fit > best.fit || (fit === best.fit && span < best.span)) {
-      rival = best
-      best = { format, fit, span }
-    } else if (rival === null || fit > rival.fit) rival = { format, fit }
-  }
-  if (best === null || best.fit < 0.5) return null
+  const readings = [...formats].flatMap((format) => {
+    const instants = read(texts, format).filter((instant) => instant !== null)
+    if (instants.length === 0) return []
+    const span = instants.reduce((a, b) => Math.max(a, b)) - instants.reduce((a, b) => Math.min(a, b))
+    return [{ format, fit: instants.length / texts.length, span }]
+  })
+  // Sorting is stable: of equals the first, which is the likelier.
+  const [best] = readings.sort((a, b) => b.fit - a.fit || a.span - b.span)
+  if (best === undefined || best.fit < 0.5) return null
   const { format, fit } = best
   const withoutZone = format === 'iso' ? instantsOf(texts, format, undefined).filter((one) => one !== null).length : 0
   const isEpoch = ['s', 'ms', 'us'].includes(format)
@@ -49,7 +44,7 @@ export function guessTime(texts: readonly string[], epochs: boolean): TimeGuess 
     needsZone: format === 'iso' ? withoutZone / texts.length < fit : !isEpoch && !format.includes('Z'),
     fit,
     hasTimeOfDay: isEpoch || (format === 'iso' ? texts.some((text) => text.includes(':')) : /h/i.test(format)),
-    ambiguous: rival !== null && rival.fit === fit && dayFirst(rival.format) !== dayFirst(format),
+    ambiguous: readings.some((other) => other.fit === fit && other.format.startsWith('d') !== format.startsWith('d')),
     example: texts[0] ?? '',
   }
 }
@@ -61,10 +56,6 @@ function read(texts: readonly string[], format: string): (number | null)[] {
     if (error instanceof InvalidMapping) return []
     throw error
   }
-}
-
-function dayFirst(format: string): boolean {
-  return format.startsWith('d')
 }
 
 const TIME = String.raw`(?:(T|,? +)(\d{1,2}):\d\d(:\d\d)?([.,]\d+)?( ?[AaPp][Mm])?)?(?: ?(Z|[+-]\d\d:?\d\d))?$`

@@ -1,0 +1,118 @@
+import { describe, expect, test } from 'vitest'
+import { breakpointsText } from '../src/index.ts'
+import { naiveBreakpoints } from './naive.ts'
+import { PEOPLE, TICK } from './story.ts'
+
+const NAMES = new Map([
+  ['call_wait', 'Ожидание на линии'],
+  ['ad_view', '广告'],
+])
+
+describe('the text of a breakpoints report', () => {
+  test('answers first, then counts, then lists the places, the weakest first', () => {
+    expect(breakpointsText(naiveBreakpoints(PEOPLE, {}, TICK), { width: 100 })).toMatchInlineSnapshot(`
+      "Most chains are lost beyond expectation at call_wait: 2 of 3 chains that reached it broke there, 1.1
+      more than expected; 100 % of them were abandoned.
+
+      6 chains of 5 customers: 3 broken, 1 converted (1 complained), 1 open, 1 ignored.
+      Of the broken ones 2 are lost for good so far; after 1 the customer came back (none bought).
+
+      touchpoint  reached  broke  rate  excess  why              recovered  returned  wait p50/p95
+      call_wait         3      2  67 %    +1.1  abandoned 100 %          1         1      40s/1.6m
+      ad_view           4      1  33 %    +0.1  silence 100 %            0         0
+      survey            0      0     –       0                           0         0
+      call_talk         1      0   0 %    −0.3                           0         0
+      visit             1      0   0 %    −0.3                           0         0
+      sms               2      0   0 %    −0.6                           0         0
+
+      Provisional: chains that started after 2024-03-04. More than 1 % are still open, and some of them
+      will break yet.
+      As of 2024-04-10.
+      "
+    `)
+  })
+  test('fits a narrow terminal', () => {
+    const text = breakpointsText(naiveBreakpoints(PEOPLE, {}, TICK), { width: 80, names: NAMES })
+    expect(text).toMatchInlineSnapshot(`
+      "Most chains are lost beyond expectation at call_wait (Ожидание на линии): 2 of 3
+      chains that reached it broke there, 1.1 more than expected; 100 % of them were
+      abandoned.
+
+      6 chains of 5 customers: 3 broken, 1 converted (1 complained), 1 open, 1
+      ignored.
+      Of the broken ones 2 are lost for good so far; after 1 the customer came back
+      (none bought).
+
+      touchpoint  reached  broke  rate  excess  why              wait p50/p95
+      call_wait         3      2  67 %    +1.1  abandoned 100 %      40s/1.6m
+      ad_view           4      1  33 %    +0.1  silence 100 %
+      survey            0      0     –       0
+      call_talk         1      0   0 %    −0.3
+      visit             1      0   0 %    −0.3
+      sms               2      0   0 %    −0.6
+
+      Provisional: chains that started after 2024-03-04. More than 1 % are still open,
+      and some of them will break yet.
+      As of 2024-04-10.
+      "
+    `)
+  })
+  test('has a table for each group', () => {
+    const text = breakpointsText(naiveBreakpoints(PEOPLE, { by: 'channel,returning', from: '2024-03-02' }, TICK))
+    expect(text).toMatchInlineSnapshot(`
+      "Most chains are lost beyond expectation at call_wait for channel = ads, returning = false: 1 of 2
+      chains that reached it broke there, 0.7 more than expected; 100 % of them were abandoned.
+
+      4 chains of 4 customers: 2 broken, 1 converted (1 complained), 1 open.
+      Of the broken ones 2 are lost for good so far; none of these customers has come back.
+
+      channel = ads, returning = false
+      touchpoint  reached  broke  rate  excess  why              recovered  returned  wait p50/p95
+      call_wait         2      1  50 %    +0.7  abandoned 100 %          1         0      40s/1.6m
+      survey            0      0     –       0                           0         0
+      call_talk         1      0   0 %    −0.1                           0         0
+      sms               1      0   0 %    −0.1                           0         0
+      visit             1      0   0 %    −0.1                           0         0
+      ad_view           2      0   0 %    −0.3                           0         0
+
+      channel = seo, returning = false
+      touchpoint  reached  broke   rate  excess  why            recovered  returned  wait p50/p95
+      ad_view           1      1  100 %       0  silence 100 %          0         0
+
+      channel = seo, returning = true
+      touchpoint  reached  broke  rate  excess  why  recovered  returned  wait p50/p95
+      ad_view           1      0     –       0               0         0
+
+      Provisional: chains that started after 2024-03-04. More than 1 % are still open, and some of them
+      will break yet.
+      Chains that started from 2024-03-02. As of 2024-04-10.
+      "
+    `)
+  })
+  test('speaks of episodes', () => {
+    const text = breakpointsText(
+      naiveBreakpoints(PEOPLE, { within: 'phone', date: 'end', to: '2024-03-04T12:00:00Z' }, TICK),
+    )
+    expect(text).toMatchInlineSnapshot(`
+      "No place loses more phone episodes than expected. First of all: call_wait, 3 of 3 phone episodes
+      that reached it broke there.
+
+      3 phone episodes of 3 customers: 3 broken, 0 went through, 0 open.
+      Of the broken ones 2 are lost for good so far; after 1 the customer came back (1 got through).
+
+      touchpoint  reached  broke   rate  excess  why              recovered  returned  wait p50/p95
+      call_wait         3      3  100 %       0  abandoned 100 %          0         1       1m/1.6m
+
+      Phone episodes that ended before 2024-03-04 12:00 UTC. As of 2024-04-10.
+      "
+    `)
+  })
+  test('of nothing says what to do', () => {
+    expect(breakpointsText(naiveBreakpoints([], {}, null), { width: 80 })).toMatchInlineSnapshot(`
+      "There are no chains here. Bring interactions in with \`weaklink import FILE\` or
+      \`weaklink demo\`; where there are some, ask for more with a wider --from, --to or
+      --where.
+      "
+    `)
+  })
+})
