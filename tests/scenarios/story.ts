@@ -1,4 +1,3 @@
-import { basename } from 'node:path'
 import { type Catalogue, parseCatalogue } from '@weaklink/chains'
 import { ACTORS, type Interaction, OUTCOMES, REACTIONS, validate } from '@weaklink/interactions'
 
@@ -49,31 +48,42 @@ interface Row {
 }
 
 const LOOK = /^Seen on (.+)$/
-const RECORD_COLUMNS = ['when', 'customer', 'where', 'what', 'wait', 'episode', 'order', 'agent', 'id', 'recorded', 'note']
+const RECORD_COLUMNS = [
+  'when',
+  'customer',
+  'where',
+  'what',
+  'wait',
+  'episode',
+  'order',
+  'agent',
+  'id',
+  'recorded',
+  'note',
+]
 
 /** @throws Error naming the file, the line and what was expected there */
 export function parseStory(text: string, file: string): Story {
-  const name = basename(file)
   const [opening, ...sections] = sectionsOf(text)
   const title = opening?.lines.find((line) => line.startsWith('# '))?.slice(2)
-  if (title === undefined) throw new Error(`${name}:1: expected a title, as "# A clinic"`)
+  if (title === undefined) throw new Error(`${file}:1: expected a title, as "# A clinic"`)
 
   const section = (heading: string): Section => {
     const found = sections.find((one) => one.heading === heading)
-    if (found === undefined) throw new Error(`${name}: expected a section "## ${heading}"`)
+    if (found === undefined) throw new Error(`${file}: expected a section "## ${heading}"`)
     return found
   }
   const [catalogueText] = fenced(section('The touchpoints'), 'yaml')
-  if (catalogueText === undefined) throw new Error(`${name}: expected a yaml block under "The touchpoints"`)
+  if (catalogueText === undefined) throw new Error(`${file}: expected a yaml block under "The touchpoints"`)
   const happened = section('What happened')
 
   const looks = sections.filter(({ heading }) => LOOK.test(heading))
-  if (looks.length === 0) throw new Error(`${name}: expected a section as "## Seen on Fri 2024-03-22 15:00"`)
+  if (looks.length === 0) throw new Error(`${file}: expected a section as "## Seen on Fri 2024-03-22 15:00"`)
   return {
     title,
-    catalogue: parseCatalogue(catalogueText, name),
-    recorded: rowsOf(happened, name).map((row, index) => recordedOf(row, index, name)),
-    looks: looks.map((one) => lookOf(one, name)),
+    catalogue: parseCatalogue(catalogueText, file),
+    recorded: rowsOf(happened, file).map((row, index) => recordedOf(row, index, file)),
+    looks: looks.map((one) => lookOf(one, file)),
   }
 }
 

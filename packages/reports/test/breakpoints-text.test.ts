@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { rank } from '../src/breakpoints/rank.ts'
 import { breakpointsText } from '../src/index.ts'
 import { naiveBreakpoints } from './naive.ts'
 import { PEOPLE, TICK } from './story.ts'
@@ -53,6 +54,29 @@ describe('the text of a breakpoints report', () => {
 
       Provisional: chains that started after 2024-03-04. More than 1 % are still open,
       and some of them will break yet.
+      As of 2024-04-10.
+      "
+    `)
+  })
+  test('shows names where there is room, aligned whatever script they are in, and marks outside the padding', () => {
+    const mark = (text: string) => `<${text}>`
+    const style = { bold: mark, dim: (text: string) => text, red: mark, green: mark, yellow: mark }
+    const report = naiveBreakpoints(PEOPLE, { where: 'channel=ads' }, TICK)
+    expect(breakpointsText(report, { width: 120, names: NAMES, style })).toMatchInlineSnapshot(`
+      "Most chains are lost beyond expectation at <call_wait> (Ожидание на линии): 1 of 2 chains that reached it broke there,
+      0.7 more than expected; 100 % of them were abandoned.
+
+      2 chains of 2 customers: 1 broken, 1 converted (1 complained), 0 open.
+      Of the broken ones <1> are lost for good so far; none of these customers has come back.
+
+      touchpoint  reached  broke  rate  excess  why              recovered  returned  wait p50/p95  name
+      call_wait         2      1  50 %  <  +0.7>  abandoned 100 %          1         0      40s/1.6m  Ожидание на линии
+      survey            0      0     –       0                           0         0
+      call_talk         1      0   0 %  <  −0.1>                           0         0
+      sms               1      0   0 %  <  −0.1>                           0         0
+      visit             1      0   0 %  <  −0.1>                           0         0
+      ad_view           2      0   0 %  <  −0.3>                           0         0                广告
+
       As of 2024-04-10.
       "
     `)
@@ -114,5 +138,34 @@ describe('the text of a breakpoints report', () => {
       --where.
       "
     `)
+  })
+})
+
+describe('the order of the places', () => {
+  const place = (touchpoint: string, reached: number, silence: number) => ({
+    touchpoint,
+    reached,
+    silence,
+    ...{
+      interactions: reached,
+      convertedHere: 0,
+      openHere: 0,
+      ignoredHere: 0,
+      refused: 0,
+      abandoned: 0,
+      dissatisfied: 0,
+    },
+    ...{ returned: 0, recovered: 0, waitMs: { p50: null, p95: null } },
+  })
+
+  test('is exact where fractions are equal only on paper', () => {
+    // (3 − 9·7/21) and (1 − 3·7/21) are both 0; so is every excess here: the names decide.
+    const ranked = rank([place('b', 3, 1), place('c', 9, 3), place('a', 9, 3)])
+    expect(ranked.map(({ touchpoint }) => touchpoint)).toEqual(['a', 'b', 'c'])
+  })
+
+  test('of places where everything is still open has nothing to expect', () => {
+    const [only] = rank([{ ...place('a', 3, 0), openHere: 3 }])
+    expect(only).toMatchObject({ breakRate: null, expectedBroke: 0, excess: 0, shareOfBreaks: null, passed: 0 })
   })
 })

@@ -12,7 +12,7 @@ import {
   customerText,
 } from '../src/index.ts'
 import { createTables, storeAll } from './stored.ts'
-import { ANNA, CATALOGUE, customer, PEOPLE, TICK } from './story.ts'
+import { ANNA, CATALOGUE, catalogueWith, customer, PEOPLE, TICK } from './story.ts'
 
 let db: TestStore
 
@@ -71,7 +71,18 @@ describe('the list of chains', () => {
   })
 
   test('shows whose it is, what became of it, and the path', async () => {
-    expect(chainsText(await ask({ limit: '4' }), { width: 60 })).toMatchInlineSnapshot()
+    expect(chainsText(await ask({ limit: '4' }), { width: 60 })).toMatchInlineSnapshot(`
+      "clara · chain 2 · open at ad_view · 5 Apr 2024 08:00
+        ad_view …
+      boris · chain 1 · broken at call_wait (abandoned) · 4 Mar 2024 11:00 → 3 Apr 2024 11:02
+        ad_view → call_wait ✗
+      anna · chain 1 · converted at visit · 3 Mar 2024 10:21 → 8 Mar 2024 15:00
+        ad_view → call_wait → sms → … → call_talk → visit ✓
+      emil · chain 1 · broken at ad_view (silence) · 2 Mar 2024 08:00 → 1 Apr 2024 08:00
+        ad_view ✗
+      More: --cursor 1709366400000_6431b35b4303ae9d78532cedd62c73e9
+      "
+    `)
     expect(chainsText(await ask({ place: 'nowhere' }))).toMatch(/^There are no such chains\./)
   })
 
@@ -116,15 +127,125 @@ describe('the timeline', () => {
     customerText(customerReportOf(people, people[0]!.person.customer, TICK))
 
   test('of a sale with a call, a gap and what came afterwards', () => {
-    expect(timeline(ANNA)).toMatchInlineSnapshot()
+    expect(timeline(ANNA)).toMatchInlineSnapshot(`
+      "Customer anna · 1 chain
+
+      Chain 1 · converted at visit · 3 Mar 2024 10:21 → 8 Mar 2024
+         3 Mar 2024  10:21  ad_view
+                            ┌ phone call-1
+                     10:25  │ call_wait ✗ abandoned · waited 40s
+                     10:26  sms · by the company
+                            … 2 days later
+                            ┌ phone call-2
+         6 Mar 2024  09:00  │ call_wait · waited 5s
+                     09:01  │ call_talk · took 4m · with eva
+                            … 2 days later
+         8 Mar 2024  15:00  visit ✓ bought · 120 EUR
+                            └ a complaint followed
+        afterwards
+        10 Mar 2024  12:00  survey ! negative
+
+      Times are in UTC. As of 10 Apr 2024 00:00.
+      "
+    `)
   })
   test('of a break and a return', () => {
-    expect(timeline(PEOPLE[2]!)).toMatchInlineSnapshot()
+    expect(timeline(PEOPLE[2]!)).toMatchInlineSnapshot(`
+      "Customer clara · 2 chains
+
+      Chain 1 · broken at call_wait (abandoned) · 1 Mar 2024 11:00 → 31 Mar 2024
+                            ┌ phone call-1
+         1 Mar 2024  11:00  │ call_wait ✗ abandoned · waited 1m
+                            └ broke here: abandoned, and nobody came back for 30 days; the customer returned later
+
+      Chain 2 · open at ad_view · 5 Apr 2024 08:00
+         5 Apr 2024  08:00  ad_view
+                            └ open: silence is not yet a break until 5 May 2024 08:00
+
+      Times are in UTC. As of 10 Apr 2024 00:00.
+      "
+    `)
   })
   test('of a message that nobody answered', () => {
-    expect(timeline(PEOPLE[3]!)).toMatchInlineSnapshot()
+    expect(timeline(PEOPLE[3]!)).toMatchInlineSnapshot(`
+      "Customer dora · 1 chain
+
+      Chain 1 · ignored at sms · 1 Mar 2024 11:00 → 31 Mar 2024
+         1 Mar 2024  11:00  sms · by the company
+                            └ ignored: nobody answered for 30 days
+
+      Times are in UTC. As of 10 Apr 2024 00:00.
+      "
+    `)
   })
   test('of silence', () => {
-    expect(timeline(PEOPLE[4]!)).toMatchInlineSnapshot()
+    expect(timeline(PEOPLE[4]!)).toMatchInlineSnapshot(`
+      "Customer emil · 1 chain
+
+      Chain 1 · broken at ad_view (silence) · 2 Mar 2024 08:00 → 1 Apr 2024
+         2 Mar 2024  08:00  ad_view
+                            └ broke here: nobody came back for 30 days after this
+
+      Times are in UTC. As of 10 Apr 2024 00:00.
+      "
+    `)
+  })
+  test('of a refusal that somebody wrote down later', () => {
+    const catalogue = catalogueWith([
+      { id: 'ad_view' },
+      { id: 'quote' },
+      { id: 'deal_lost', result: true, outcome: 'refused' },
+    ])
+    const told = customer(
+      'fay',
+      [
+        ['2024-03-01T10:00', 'ad_view'],
+        ['2024-03-02T10:00', 'quote', { by: 'company', reaction: 'positive' }],
+        ['2024-03-20T10:00', 'deal_lost'],
+      ],
+      catalogue,
+    )
+    expect(timeline(told)).toMatchInlineSnapshot(`
+      "Customer fay · 1 chain
+
+      Chain 1 · broken at ad_view (refused) · 1 Mar 2024 10:00 → 20 Mar 2024
+         1 Mar 2024  10:00  ad_view
+                            └ broke here: refused, as deal_lost says on 20 Mar 2024
+                            … 1 day later
+         2 Mar 2024  10:00  quote + positive · by the company
+                            … 18 days later
+        20 Mar 2024  10:00  deal_lost ✗ refused · a result, not a place
+
+      Times are in UTC. As of 10 Apr 2024 00:00.
+      "
+    `)
+  })
+  test('of a bad experience, of a risk, and of a sale that was taken back', () => {
+    const bad = customer('gus', [
+      ['2024-01-01T10:00', 'call_talk', { reaction: 'negative' }],
+      ['2024-02-10T10:00', 'visit', { order: 'o1' }],
+      ['2024-02-12T10:00', 'visit', { order: 'o1', outcome: 'refused' }],
+      ['2024-04-01T10:00', 'call_wait', { outcome: 'abandoned' }],
+    ])
+    expect(timeline(bad)).toMatchInlineSnapshot(`
+      "Customer gus · 3 chains
+
+      Chain 1 · broken at call_talk (dissatisfied) · 1 Jan 2024 10:00 → 31 Jan 2024
+         1 Jan 2024  10:00  call_talk ! negative
+                            └ broke here: a bad experience, and nobody came back for 30 days; a later chain bought
+
+      Chain 2 · converted at visit · 10 Feb 2024 10:00 → 10 Feb 2024
+        10 Feb 2024  10:00  visit ✓ bought
+                            └ taken back later, a complaint followed
+        afterwards
+        12 Feb 2024  10:00  visit ✗ refused
+
+      Chain 3 · open at call_wait (at risk) · 1 Apr 2024 10:00
+         1 Apr 2024  10:00  call_wait ✗ abandoned
+                            └ open: silence is not yet a break until 1 May 2024 10:00
+
+      Times are in UTC. As of 10 Apr 2024 00:00.
+      "
+    `)
   })
 })

@@ -30,7 +30,10 @@ export const TRACKER_DEFAULTS = { customerLimit: 20_000, cacheLimit: 2_000_000, 
 export interface Tracker {
   /** Where the partitions stand, durably written or not. */
   positions(): readonly Position[]
-  /** Resolves when everything that the log held when it was asked for is durable in the store. */
+  /**
+   * Resolves when everything that the log held when it was asked for is durable in the store. For a tracker that is
+   * alone: it waits for every partition of the topic.
+   */
   settled(): Promise<void>
   /** Writes what was taken in, and stops. */
   stop(): Promise<void>
@@ -51,7 +54,7 @@ export async function startTracker(options: TrackerOptions): Promise<Tracker> {
     for (const waiter of waiting) {
       const settled = [...waiter.ends].every(([partition, end]) => {
         const owned = partitions.get(partition)
-        return owned === undefined || owned.tracker.writtenOffset >= end
+        return owned !== undefined && owned.tracker.writtenOffset >= end
       })
       if (!settled) continue
       waiting.delete(waiter)

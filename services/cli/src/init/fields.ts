@@ -5,7 +5,16 @@ import { COST, CURRENCY, DURATION, LABELS, UNITS, VALUE, type Vocabulary, WAIT, 
 
 /** The optional fields of an interaction that a column gives by itself: amounts, waits, labels and results. */
 
-export type OptionalField = 'value' | 'cost' | 'currency' | 'waitMs' | 'durationMs' | 'by' | 'outcome' | 'reaction' | keyof typeof LABELS
+export type OptionalField =
+  | 'value'
+  | 'cost'
+  | 'currency'
+  | 'waitMs'
+  | 'durationMs'
+  | 'by'
+  | 'outcome'
+  | 'reaction'
+  | keyof typeof LABELS
 
 export interface FieldGuess {
   readonly field: OptionalField
@@ -40,7 +49,10 @@ export function guessFields(table: Table, taken: Set<string>): Fields {
     return column === undefined ? [] : [{ field, column }]
   })
   const amounts = (['cost', 'value'] as const).flatMap((field) => {
-    const column = best(field === 'cost' ? COST : VALUE, ({ words }) => !waits.some(({ column }) => column.words === words))
+    const column = best(
+      field === 'cost' ? COST : VALUE,
+      ({ words }) => !waits.some(({ column }) => column.words === words),
+    )
     return column === undefined ? [] : [{ field, column }]
   })
   const decimal = guessDecimal([...waits, ...amounts].map(({ column }) => column))
@@ -53,7 +65,12 @@ export function guessFields(table: Table, taken: Set<string>): Fields {
       const named = UNITS.find(([, names]) => names.test(column.words))?.[0]
       // Our own fields are milliseconds; a phone system counts seconds.
       const unit = named ?? (/[a-z]Ms$/.test(column.name) ? 'ms' : 's')
-      use(field, column, placeholder(column.name, unit), named === undefined && unit === 's' ? 'seconds? else ms, m or h' : undefined)
+      use(
+        field,
+        column,
+        placeholder(column.name, unit),
+        named === undefined && unit === 's' ? 'seconds? else ms, m or h' : undefined,
+      )
     }
   }
 
@@ -92,7 +109,10 @@ export function bestColumn(
   fits: (column: Column) => boolean,
 ): Column | undefined {
   return table.columns
-    .filter((column) => column.filled > 0 && !taken.has(column.name) && weightOf(column.words, vocabulary) > 0 && fits(column))
+    .filter(
+      (column) =>
+        column.filled > 0 && !taken.has(column.name) && weightOf(column.words, vocabulary) > 0 && fits(column),
+    )
     .toSorted((a, b) => weightOf(b.words, vocabulary) - weightOf(a.words, vocabulary) || b.filled - a.filled)[0]
 }
 
@@ -100,7 +120,9 @@ export function bestColumn(
 function guessDecimal(columns: readonly Column[]): '.' | ',' | undefined {
   const texts = columns.flatMap((column) => sampleOf(column, 2000))
   // `1,234` alone could be either: then the comma groups thousands, as in an export with $1,234.
-  const marks = texts.some((text) => /,\d{1,2}$|,\d{4,}$/.test(text)) ? ([undefined, ',', '.'] as const) : ([undefined, '.', ','] as const)
+  const marks = texts.some((text) => /,\d{1,2}$|,\d{4,}$/.test(text))
+    ? ([undefined, ',', '.'] as const)
+    : ([undefined, '.', ','] as const)
   let best: { mark: '.' | ',' | undefined; share: number } = { mark: undefined, share: -1 }
   for (const mark of marks) {
     const share = shareOfAmounts(texts, mark)

@@ -38,7 +38,11 @@ const KINDS: readonly (readonly [vocabulary: Vocabulary, above: number])[] = [
  * rows. `lastResort` (a call's id) stands for callers who withhold their number: each such call a customer of its own.
  * @returns null where no column can be it
  */
-export function guessPeople(table: Table, taken: ReadonlySet<string>, lastResort: Column | undefined): PeopleGuess | null {
+export function guessPeople(
+  table: Table,
+  taken: ReadonlySet<string>,
+  lastResort: Column | undefined,
+): PeopleGuess | null {
   const free = table.columns.filter(({ name, filled }) => filled > 0 && !taken.has(name))
   const candidates = free.flatMap((column) => candidateOf(column, table))
   const anonymous = free
@@ -47,9 +51,12 @@ export function guessPeople(table: Table, taken: ReadonlySet<string>, lastResort
     .find((column) => !candidates.some((other) => other.column === column && other === surest(candidates, table)))
   const first = surest(candidates, table)
   if (first === undefined) {
-    if (anonymous !== undefined) return summary({ anonymousId: placeholder(anonymous.name) }, [anonymous.name], anonymous.values, false)
+    if (anonymous !== undefined)
+      return summary({ anonymousId: placeholder(anonymous.name) }, [anonymous.name], anonymous.values, false)
     const guessed = byStatistics(free, table)
-    return guessed === undefined ? null : summary({ customer: placeholder(guessed.name) }, [guessed.name], guessed.values, true)
+    return guessed === undefined
+      ? null
+      : summary({ customer: placeholder(guessed.name) }, [guessed.name], guessed.values, true)
   }
   const parts = [first.template]
   const columns = [first.column.name]
@@ -62,7 +69,8 @@ export function guessPeople(table: Table, taken: ReadonlySet<string>, lastResort
   }
   // Where there is an anonymous id, it stands in for what is missing.
   if (anonymous === undefined) {
-    for (const { template, column, texts: others } of candidates.filter((one) => one !== first)) add(template, column, others)
+    for (const { template, column, texts: others } of candidates.filter((one) => one !== first))
+      add(template, column, others)
     if (lastResort !== undefined) add(placeholder(lastResort.name), lastResort, lastResort.values)
   }
   const customer = `{${parts.map((part) => part.slice(1, -1)).join('|')}}`
@@ -122,7 +130,13 @@ function isManyValued({ counts, filled }: Column): boolean {
 function byStatistics(columns: readonly Column[], table: Table): Column | undefined {
   const rows = table.rows.length
   return columns
-    .filter(({ filled, counts }) => filled >= 0.9 * rows && counts.size >= Math.max(5, rows / 100) && counts.size <= 0.7 * rows)
-    .filter(({ values, longest }) => longest <= 64 && !values.some((value) => /^\d+[.,]\d+$|^\d+[.:/-]\d+[.:/-]\d+/.test(value)))
+    .filter(
+      ({ filled, counts }) =>
+        filled >= 0.9 * rows && counts.size >= Math.max(5, rows / 100) && counts.size <= 0.7 * rows,
+    )
+    .filter(
+      ({ values, longest }) =>
+        longest <= 64 && !values.some((value) => /^\d+[.,]\d+$|^\d+[.:/-]\d+[.:/-]\d+/.test(value)),
+    )
     .sort((a, b) => a.counts.size - b.counts.size)[0]
 }

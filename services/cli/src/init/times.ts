@@ -66,14 +66,19 @@ const ISO = /^\d{4}-\d\d-\d\d(?:$|[T ]\d\d:\d\d)/
 
 /** Formats that a text of this shape may have, the likelier first. */
 function formatsOf(text: string, epochs: boolean): string[] {
-  if (/^\d+(\.\d+)?$/.test(text)) return epochs ? epochsOf(Number(text)) : []
+  if (/^\d+(\.\d+)?$/.test(text)) {
+    if (!epochs) return []
+    const compact = /^(19|20)\d{6}$/.test(text) ? ['yyyyMMdd'] : /^(19|20)\d{12}$/.test(text) ? ['yyyyMMddHHmmss'] : []
+    return [...compact, ...epochsOf(Number(text))]
+  }
   if (ISO.test(text)) return ['iso']
   const numbers = NUMBERS.exec(text)
   if (numbers !== null) {
     const [, first = '', mark = '', second = '', third = ''] = numbers
     const time = timeTokens(numbers.slice(5))
     const date = (...parts: readonly string[]) => parts.join(mark) + time
-    if (first.length === 4) return [date('yyyy', second.length === 2 && third.length === 2 ? 'MM' : 'M', third.length === 2 ? 'dd' : 'd')]
+    if (first.length === 4)
+      return [date('yyyy', second.length === 2 && third.length === 2 ? 'MM' : 'M', third.length === 2 ? 'dd' : 'd')]
     const year = third.length === 4 ? 'yyyy' : 'yy'
     const [day, month] = first.length === 2 && second.length === 2 ? ['dd', 'MM'] : ['d', 'M']
     // Nobody writes 12.31.2024.
@@ -105,6 +110,10 @@ function timeTokens([between, hour, seconds, fraction, half, offset]: readonly (
 /** 2001 to 2100, in the unit in which the number lies there. */
 function epochsOf(number: number): string[] {
   const [from, to] = [978_307_200, 4_102_444_800]
-  const units = [['s', 1], ['ms', 1e3], ['us', 1e6]] as const
+  const units = [
+    ['s', 1],
+    ['ms', 1e3],
+    ['us', 1e6],
+  ] as const
   return units.filter(([, ticks]) => number >= from * ticks && number < to * ticks).map(([unit]) => unit)
 }
