@@ -24,11 +24,14 @@ const PURE = ['packages/interactions', 'packages/chains', 'services/simulator']
 /** What a pure package may take from Node: computing, never looking around. */
 const PURE_NODE = ['node:crypto']
 /** Clock, environment, promises, chance and terminals. */
-const IMPURE = /\bDate\.now\b|\bnew Date\(\)|\bprocess\.|\bPromise\b|\basync\b|\bawait\b|\bMath\.random\b|\bconsole\.|\bsetTimeout\b|\bperformance\./
+const IMPURE =
+  /\bDate\.now\b|\bnew Date\(\)|\bprocess\.|\bPromise\b|\basync\b|\bawait\b|\bMath\.random\b|\bconsole\.|\bsetTimeout\b|\bperformance\./
 
 describe('import rules', () => {
   it('covers every package and service', () => {
-    const found = ['packages', 'services'].flatMap((folder) => readdirSync(join(root, folder)).map((name) => `${folder}/${name}`))
+    const found = ['packages', 'services'].flatMap((folder) =>
+      readdirSync(join(root, folder)).map((name) => `${folder}/${name}`),
+    )
     expect(found.sort()).toEqual(Object.keys(MAY_IMPORT).sort())
   })
 
@@ -45,7 +48,10 @@ describe('import rules', () => {
       const wrong = importsOf(folder).filter(({ file, target }) => {
         if (target.startsWith('.')) return relative(join(root, folder), join(file, '..', target)).startsWith(`..${sep}`)
         if (target.startsWith('node:')) return false
-        const name = target.split('/').slice(0, target.startsWith('@') ? 2 : 1).join('/')
+        const name = target
+          .split('/')
+          .slice(0, target.startsWith('@') ? 2 : 1)
+          .join('/')
         return !(name in named)
       })
       expect(wrong).toEqual([])
@@ -57,7 +63,9 @@ describe('import rules', () => {
       const io = importsOf(folder).filter(({ target }) => target.startsWith('node:') && !PURE_NODE.includes(target))
       expect(io).toEqual([])
       const impure = sources(folder).flatMap((file) =>
-        code(file).split('\n').flatMap((line, k) => (IMPURE.test(line) ? [`${relative(root, file)}:${k + 1} ${line.trim()}`] : [])),
+        code(file)
+          .split('\n')
+          .flatMap((line, k) => (IMPURE.test(line) ? [`${relative(root, file)}:${k + 1} ${line.trim()}`] : [])),
       )
       expect(impure).toEqual([])
     })
@@ -66,7 +74,9 @@ describe('import rules', () => {
   it('the shape of a report imports nothing but zod, so that a page may import it', () => {
     const shapes = sources('packages/reports').filter((file) => file.endsWith('shape.ts'))
     expect(shapes.length).toBeGreaterThan(0)
-    const targets = shapes.flatMap((file) => targetsOf(file)).filter((target) => target !== 'zod' && !target.endsWith('shape.ts'))
+    const targets = shapes
+      .flatMap((file) => targetsOf(file))
+      .filter((target) => target !== 'zod' && !target.endsWith('shape.ts'))
     expect(targets).toEqual([])
   })
 })
@@ -82,11 +92,14 @@ function importsOf(folder: string): { file: string; target: string }[] {
 }
 
 function targetsOf(file: string): string[] {
-  const pattern = /(?:^|\n)\s*(?:import|export)\b[^'"`;]*?from\s*['"]([^'"]+)['"]|\bimport\(\s*['"]([^'"]+)['"]\s*\)|(?:^|\n)\s*import\s*['"]([^'"]+)['"]/g
+  const pattern =
+    /(?:^|\n)\s*(?:import|export)\b[^'"`;]*?from\s*['"]([^'"]+)['"]|\bimport\(\s*['"]([^'"]+)['"]\s*\)|(?:^|\n)\s*import\s*['"]([^'"]+)['"]/g
   return [...code(file).matchAll(pattern)].map((match) => match[1] ?? match[2] ?? match[3] ?? '')
 }
 
 /** The text without comments: they may talk of what the code must not do. */
 function code(file: string): string {
-  return readFileSync(file, 'utf8').replace(/\/\*[\s\S]*?\*\//g, (comment) => comment.replace(/[^\n]/g, '')).replace(/^\s*\/\/.*$/gm, '')
+  return readFileSync(file, 'utf8')
+    .replace(/\/\*[\s\S]*?\*\//g, (comment) => comment.replace(/[^\n]/g, ''))
+    .replace(/^\s*\/\/.*$/gm, '')
 }

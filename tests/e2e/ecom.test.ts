@@ -5,10 +5,16 @@ import { gunzipSync, gzipSync } from 'node:zlib'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { parseCatalogue } from '../../packages/chains/src/index.ts'
 import { oracle } from '../../packages/chains/src/oracle.ts'
-import { type Interaction, type Person, personKey, personOf } from '../../packages/interactions/src/index.ts'
+import {
+  type Interaction,
+  type Person,
+  parseMapping,
+  personKey,
+  personOf,
+} from '../../packages/interactions/src/index.ts'
 import type { BreakpointsReport } from '../../packages/reports/src/index.ts'
 import { naiveBreakpoints } from '../../packages/reports/test/naive.ts'
-import { readInteractions, readMapping } from '../../services/cli/src/import/interactions.ts'
+import { readInteractions } from '../../services/cli/src/import/interactions.ts'
 import { temporaryFolder, weaklinkJson } from '../support/weaklink.ts'
 
 // A real export of a shop, 31,106 events of 600 customers: what the whole product says of it, against the naive reading.
@@ -60,7 +66,10 @@ beforeAll(async () => {
   writeFileSync(shuffled, gzipSync(`${[header, ...order].join('\n')}\n`))
 
   const known = new Map<string, { person: Person; interactions: Interaction[] }>()
-  for await (const batch of readInteractions(SHOP, { mapping: readMapping(mapping), now: Date.now() })) {
+  for await (const batch of readInteractions(SHOP, {
+    mapping: parseMapping(MAPPING, 'mapping.yaml'),
+    now: Date.now(),
+  })) {
     for (const line of batch.lines) {
       if (!line.ok) throw new Error(`line ${line.line} was rejected`)
       const person = personOf(line.interaction)
@@ -77,31 +86,65 @@ afterAll(() => folder.remove())
 describe.each(['1d', '30d'])('the shop, with a patience of %s', (patience) => {
   const catalogue = join(folder.path, `${patience}.yaml`)
   const importInto = (dataDir: string, file: string) =>
-    weaklinkJson<Summary>(['import', file, '--mapping', mapping, '--catalogue', catalogue, '--clock', 'data', '--data-dir', dataDir])
+    weaklinkJson<Summary>([
+      'import',
+      file,
+      '--mapping',
+      mapping,
+      '--catalogue',
+      catalogue,
+      '--clock',
+      'data',
+      '--data-dir',
+      dataDir,
+    ])
   const report = (dataDir: string, ...options: string[]) =>
     weaklinkJson<BreakpointsReport>(['report', 'breakpoints', ...options, '--data-dir', dataDir])
   const dataDir = join(folder.path, patience)
   let first: BreakpointsReport
 
   it('every event is taken in, and the report equals the naive reading in every number', async () => {
-    expect(await importInto(dataDir, SHOP)).toMatchObject({ read: 31_106, accepted: 31_106, duplicates: 0, conflicts: 0, rejected: 0 })
+    expect(await importInto(dataDir, SHOP)).toMatchObject({
+      read: 31_106,
+      accepted: 31_106,
+      duplicates: 0,
+      conflicts: 0,
+      rejected: 0,
+    })
     first = await report(dataDir)
     const naive = parseCatalogue(catalogueText(patience), 'touchpoints.yaml')
-    const chains = people.map(({ person, interactions }) => ({ person, chains: oracle(person, interactions, naive, newestAt) }))
+    const chains = people.map(({ person, interactions }) => ({
+      person,
+      chains: oracle(person, interactions, naive, newestAt),
+    }))
     expect(first).toEqual(naiveBreakpoints(chains, {}, newestAt))
     expect(first.totals.converted).toBe(470)
     for (const [options, flags] of [
       [{ by: ['channel', 'props.platform'] }, ['--by', 'channel,props.platform']],
-      [{ where: ['props.platform=mobile'], from: '2024-04-09', to: '2024-05-09' }, ['--where', 'props.platform=mobile', '--from', '2024-04-09', '--to', '2024-05-09']],
+      [
+        { where: ['props.platform=mobile'], from: '2024-04-09', to: '2024-05-09' },
+        ['--where', 'props.platform=mobile', '--from', '2024-04-09', '--to', '2024-05-09'],
+      ],
       [{ at: 'furthest', by: ['returning'] }, ['--at', 'furthest', '--by', 'returning']],
-      [{ within: 'site', date: 'end', from: '2024-03-01' }, ['--within', 'site', '--date', 'end', '--from', '2024-03-01']],
+      [
+        { within: 'site', date: 'end', from: '2024-03-01' },
+        ['--within', 'site', '--date', 'end', '--from', '2024-03-01'],
+      ],
     ] as const) {
-      expect(await report(dataDir, ...flags)).toEqual(naiveBreakpoints(chains, { ...options, catalogue: naive }, newestAt))
+      expect(await report(dataDir, ...flags)).toEqual(
+        naiveBreakpoints(chains, { ...options, catalogue: naive }, newestAt),
+      )
     }
   })
 
   it('imported again, and with its lines shuffled, it changes nothing', async () => {
-    expect(await importInto(dataDir, SHOP)).toMatchObject({ read: 31_106, accepted: 0, duplicates: 31_106, conflicts: 0, rejected: 0 })
+    expect(await importInto(dataDir, SHOP)).toMatchObject({
+      read: 31_106,
+      accepted: 0,
+      duplicates: 31_106,
+      conflicts: 0,
+      rejected: 0,
+    })
     expect(await report(dataDir)).toEqual(first)
     expect(await importInto(dataDir, shuffled)).toMatchObject({ accepted: 0, duplicates: 31_106, conflicts: 0 })
     expect(await report(dataDir)).toEqual(first)

@@ -14,7 +14,10 @@ export interface Outcome {
 }
 
 /** `weaklink …args`, in the folder `cwd`. */
-export function weaklink(args: readonly string[], options: { cwd?: string; env?: NodeJS.ProcessEnv } = {}): Promise<Outcome> {
+export function weaklink(
+  args: readonly string[],
+  options: { cwd?: string; env?: NodeJS.ProcessEnv } = {},
+): Promise<Outcome> {
   const { CLICKHOUSE_URL: _, ...env } = process.env
   const child = spawn(process.execPath, [BIN, ...args], {
     cwd: options.cwd ?? tmpdir(),
@@ -36,7 +39,8 @@ export function weaklink(args: readonly string[], options: { cwd?: string; env?:
 /** The JSON that a command answers; fails with what it said where it failed. */
 export async function weaklinkJson<T>(args: readonly string[], options: { cwd?: string } = {}): Promise<T> {
   const outcome = await weaklink([...args, '--json'], options)
-  if (outcome.status !== 0) throw new Error(`weaklink ${args.join(' ')} ended with ${outcome.status}:\n${outcome.stderr}\n${outcome.stdout}`)
+  if (outcome.status !== 0)
+    throw new Error(`weaklink ${args.join(' ')} ended with ${outcome.status}:\n${outcome.stderr}\n${outcome.stdout}`)
   return JSON.parse(outcome.stdout) as T
 }
 

@@ -11,7 +11,12 @@ import { type Met, placeOf, placesOf, type Thread, type Walk } from './walk.ts'
  * @param before the order of the walk, to number the chains by their first interactions
  * @param tick T in epoch milliseconds, null for minus infinity
  */
-export function deriveWalk(person: Person, walk: Walk, before: (a: Met, b: Met) => number, tick: number | null): Chain[] {
+export function deriveWalk(
+  person: Person,
+  walk: Walk,
+  before: (a: Met, b: Met) => number,
+  tick: number | null,
+): Chain[] {
   const threads = walk.threads.filter((thread) => !thread.gathered).sort((a, b) => before(first(a), first(b)))
   const ids = threads.map((thread) => chainId(person, first(thread).interaction.id))
   const chains: Chain[] = new Array(threads.length)

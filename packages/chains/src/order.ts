@@ -1,7 +1,7 @@
 import type { Outcome } from '@weaklink/interactions'
 
 /** Compares two strings by their UTF-8 bytes, which is not JavaScript's own order where surrogate pairs occur. */
-export function compareUtf8(a: string, b: string): number {
+function compareUtf8(a: string, b: string): number {
   return Buffer.compare(Buffer.from(a, 'utf8'), Buffer.from(b, 'utf8'))
 }
 

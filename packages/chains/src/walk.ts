@@ -1,6 +1,15 @@
 import type { Interaction } from '@weaklink/interactions'
 import type { Catalogue } from './catalogue.ts'
-import { epilogueMs, fullPatienceMs, isFinal, isPostPurchase, isResult, patienceMs, type Resolved, resolve } from './rules.ts'
+import {
+  epilogueMs,
+  fullPatienceMs,
+  isFinal,
+  isPostPurchase,
+  isResult,
+  patienceMs,
+  type Resolved,
+  resolve,
+} from './rules.ts'
 
 /**
  * The walk over one customer's interactions, one at a time and in order (SPEC.md, "Building the chains", rule 4).
@@ -27,7 +36,7 @@ export interface Met extends Resolved {
   readonly patienceMs: number | null
 }
 
-export type Closing = { readonly by: 'final'; readonly met: Met } | { readonly by: 'deadline' }
+type Closing = { readonly by: 'final'; readonly met: Met } | { readonly by: 'deadline' }
 
 /** A chain while it is being built. */
 export interface Thread {

@@ -31,8 +31,16 @@ describe('what makes no sense is rejected by name', () => {
     ['not UTF-8', record(null, new Uint8Array([0x22, 0xff, 0x22]), 'Анна'), 'not_json'],
     ['empty', record(null, '', 'Анна'), 'not_json'],
     ['no object', record(null, '7', 'Анна'), 'not_an_object'],
-    ['an interaction without an id', record(null, JSON.stringify({ ...interaction, id: undefined }), 'Анна'), 'missing_field id'],
-    ['an interaction of the future', record(null, JSON.stringify({ ...interaction, at: NOW + 600_000 }), 'Анна'), 'at_in_future at'],
+    [
+      'an interaction without an id',
+      record(null, JSON.stringify({ ...interaction, id: undefined }), 'Анна'),
+      'missing_field id',
+    ],
+    [
+      'an interaction of the future',
+      record(null, JSON.stringify({ ...interaction, at: NOW + 600_000 }), 'Анна'),
+      'at_in_future at',
+    ],
     ['without a key', record(null, good), 'key_mismatch key'],
     ['with the key of another', record(null, good, 'Boris'), 'key_mismatch key'],
     ['a tick later than its record', record('tick', JSON.stringify({ tick: NOW + 1 })), 'tick_in_future tick'],

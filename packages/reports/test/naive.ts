@@ -263,7 +263,8 @@ function fits(unit: Unit, where: readonly string[]): boolean {
   return [...names].every((name) =>
     where
       .filter((text) => text.startsWith(`${name}=`))
-      .some((text) => hasValue(keyValue(unit, name), text.slice(name.length + 1))),
+      .map((text) => text.slice(name.length + 1))
+      .some((wanted) => hasValue(keyValue(unit, name), name === 'at' ? iso(Date.parse(wanted))! : wanted)),
   )
 }
 

@@ -11,11 +11,19 @@ import { UsageError } from './terminal.ts'
 export function explain(error: unknown): { message: string; exitCode: 1 | 2 } {
   if (error instanceof UsageError || error instanceof QueryError) return { message: error.message, exitCode: 2 }
   if (error instanceof CatalogueError || error instanceof InvalidMapping) return { message: error.message, exitCode: 2 }
-  if (error instanceof InUseError || error instanceof InputError || error instanceof StoreError || error instanceof LogError) {
+  if (
+    error instanceof InUseError ||
+    error instanceof InputError ||
+    error instanceof StoreError ||
+    error instanceof LogError
+  ) {
     return { message: error.message, exitCode: 1 }
   }
   if (error instanceof Error && 'code' in error && (error.code === 'ENOSPC' || error.code === 'EDQUOT')) {
-    return { message: `There is no space left on the disk (${error.message}). Free some, then run the same command again.`, exitCode: 1 }
+    return {
+      message: `There is no space left on the disk (${error.message}). Free some, then run the same command again.`,
+      exitCode: 1,
+    }
   }
   if (error instanceof Error && 'code' in error && (error.code === 'EACCES' || error.code === 'EROFS')) {
     return { message: `This may not be written or read: ${error.message}`, exitCode: 1 }

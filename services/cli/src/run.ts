@@ -1,8 +1,8 @@
-import type { Command } from 'commander'
+import { readFileSync } from 'node:fs'
 import { builtinCatalogue, type Catalogue, catalogueFromContent, parseCatalogue } from '@weaklink/chains'
 import type { EventLog } from '@weaklink/event-log'
 import { startTracker, type Tracker } from '@weaklink/tracker'
-import { readFileSync } from 'node:fs'
+import type { Command } from 'commander'
 import { openTerminal, type Terminal, UsageError } from './terminal.ts'
 import { openWorkspace, type Workspace } from './workspace.ts'
 
@@ -29,7 +29,12 @@ export async function withWorkspace<T>(
   const { dataDir, json = false } = command.optsWithGlobals<CommonOptions>()
   const terminal = openTerminal({ json })
   const what = `weaklink ${command.name()}`
-  const workspace = await openWorkspace({ dataDir, what, create: mode.create ?? false, onRetry: (message) => terminal.note(message) })
+  const workspace = await openWorkspace({
+    dataDir,
+    what,
+    create: mode.create ?? false,
+    onRetry: (message) => terminal.note(message),
+  })
   try {
     return await work({ terminal, workspace })
   } finally {
@@ -45,9 +50,18 @@ export function withTracker<T>(
 ): Promise<T> {
   return withWorkspace(command, mode, async (run) => {
     const log = await run.workspace.openLog()
-    const tracker = await startTracker({ log, store: run.workspace.trackerStore, catalogue: builtinCatalogue, clock: 'none', flushMs: FLUSH_MS })
+    const tracker = await startTracker({
+      log,
+      store: run.workspace.trackerStore,
+      catalogue: builtinCatalogue,
+      clock: 'none',
+      flushMs: FLUSH_MS,
+    })
     try {
-      return await Promise.race([work({ ...run, log, tracker }), tracker.done.then(() => Promise.reject(new Error('the tracker stopped')))])
+      return await Promise.race([
+        work({ ...run, log, tracker }),
+        tracker.done.then(() => Promise.reject(new Error('the tracker stopped'))),
+      ])
     } finally {
       await tracker.stop()
     }
@@ -71,7 +85,10 @@ export function readText(path: string): string {
 /** The catalogue in force: what the log said last, else the built-in one. */
 export async function catalogueInForce(workspace: Workspace): Promise<Catalogue> {
   const positions = await workspace.trackerStore.loadPositions()
-  const newest = positions.reduce<(typeof positions)[number] | null>((a, b) => (a === null || b.epoch >= a.epoch ? b : a), null)
+  const newest = positions.reduce<(typeof positions)[number] | null>(
+    (a, b) => (a === null || b.epoch >= a.epoch ? b : a),
+    null,
+  )
   const content = newest === null ? null : await workspace.trackerStore.loadCatalogue(newest.catalogue)
   return content === null ? builtinCatalogue : catalogueFromContent(content)
 }

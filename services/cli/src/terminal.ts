@@ -22,7 +22,7 @@ export interface Style {
   yellow(text: string): string
 }
 
-export interface Progress {
+interface Progress {
   /** @param part 0 to 1 */
   show(part: number, text: string): void
   stop(): void

@@ -2,7 +2,15 @@ import { existsSync } from 'node:fs'
 import { mkdir } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { connect, DEFAULT_DATABASE, migrate, type Store, StoreError, startEmbeddedServer, type Table } from '@weaklink/clickhouse'
+import {
+  connect,
+  DEFAULT_DATABASE,
+  migrate,
+  type Store,
+  StoreError,
+  startEmbeddedServer,
+  type Table,
+} from '@weaklink/clickhouse'
 import { type EventLog, openEmbeddedLog } from '@weaklink/event-log'
 import { retry } from '@weaklink/runtime'
 import { clickhouseStore, INTERACTIONS_TOPIC, REJECTED_TOPIC, type TrackerStore } from '@weaklink/tracker'
@@ -33,7 +41,7 @@ export interface WorkspaceOptions {
 }
 
 /** How long a command waits for a store that is away or full before it gives up; a service waits for ever. */
-const PATIENCE_MS = 60_000
+const GIVE_UP_MS = Number(process.env.WEAKLINK_GIVE_UP_SECONDS ?? 60) * 1_000
 const MIGRATIONS = fileURLToPath(new URL('../../../packages/clickhouse/migrations', import.meta.url))
 /** One partition is enough for one tracker; see ARCHITECTURE.md. */
 const EMBEDDED_PARTITIONS = 1
@@ -45,19 +53,21 @@ const EMBEDDED_PARTITIONS = 1
  */
 export async function openWorkspace(options: WorkspaceOptions): Promise<Workspace> {
   const directory = resolve(options.dataDir)
-  const external = process.env['CLICKHOUSE_URL']
+  const external = process.env.CLICKHOUSE_URL
   if (!options.create && !external && !existsSync(join(directory, 'clickhouse'))) {
     throw new UsageError(
       `${directory} holds no Weaklink data. Import something first (weaklink import FILE), or name another directory with --data-dir.`,
     )
   }
   await mkdir(directory, { recursive: true })
-  const server = external ? null : await startEmbeddedServer({ directory: join(directory, 'clickhouse'), what: options.what })
+  const server = external
+    ? null
+    : await startEmbeddedServer({ directory: join(directory, 'clickhouse'), what: options.what })
   const endpoint = server ?? { url: external ?? '' }
   const store = connect({ ...endpoint, database: DEFAULT_DATABASE })
   const analyst = server === null ? null : connect({ url: server.url, ...server.analyst, database: DEFAULT_DATABASE })
   const attempt = <T>(operation: () => Promise<T>): Promise<T> => {
-    const until = Date.now() + PATIENCE_MS
+    const until = Date.now() + GIVE_UP_MS
     return retry(operation, {
       firstDelayMs: 200,
       maxDelayMs: 5_000,

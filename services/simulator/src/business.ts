@@ -34,9 +34,21 @@ const HOUR = 60 * MINUTE
 const DAY = 24 * HOUR
 
 const PLANTED: readonly PlantedWeakLink[] = [
-  { touchpoint: 'call_wait', where: null, what: 'too few agents from 11 to 15 o’clock: callers wait for minutes and hang up for good' },
-  { touchpoint: 'landing_page', where: 'campaign=summer_sale', what: 'the landing page of campaign summer_sale does not work on phones' },
-  { touchpoint: 'quote', where: null, what: 'quotes that come after more than two days find a customer who has already chosen another' },
+  {
+    touchpoint: 'call_wait',
+    where: null,
+    what: 'too few agents from 11 to 15 o’clock: callers wait for minutes and hang up for good',
+  },
+  {
+    touchpoint: 'landing_page',
+    where: 'campaign=summer_sale',
+    what: 'the landing page of campaign summer_sale does not work on phones',
+  },
+  {
+    touchpoint: 'quote',
+    where: null,
+    what: 'quotes that come after more than two days find a customer who has already chosen another',
+  },
 ]
 
 /** Makes the whole history of a business. The same options give the same interactions. */
@@ -90,9 +102,22 @@ class Life {
   fromAdToSale(): void {
     const { pick, happens, between } = this.chance
     this.bought = false
-    this.#device = pick([['phone', 6], ['desktop', 4]])
-    this.#channel = pick([['search', 5], ['social', 3], ['radio', 1]])
-    this.#campaign = this.#channel === 'social' ? pick([['summer_sale', 1], ['tips', 1]]) : undefined
+    this.#device = pick([
+      ['phone', 6],
+      ['desktop', 4],
+    ])
+    this.#channel = pick([
+      ['search', 5],
+      ['social', 3],
+      ['radio', 1],
+    ])
+    this.#campaign =
+      this.#channel === 'social'
+        ? pick([
+            ['summer_sale', 1],
+            ['tips', 1],
+          ])
+        : undefined
     this.#meet('ad_view')
     if (happens(0.05)) return
     this.wait(between(1, 30) * MINUTE)
@@ -139,8 +164,18 @@ class Life {
         this.wait(needed)
         this.#meet('call_wait', { episode, queue: 'repairs', waitMs: needed })
         this.wait(between(1, 8) * MINUTE)
-        const reaction = pick([['neutral', 90], ['negative', 3], ['positive', 7]] as const)
-        this.#meet('call_answer', { episode, queue: 'repairs', agent: `agent-${between(1, 6)}`, durationMs: between(60, 480) * 1_000, reaction })
+        const reaction = pick([
+          ['neutral', 90],
+          ['negative', 3],
+          ['positive', 7],
+        ] as const)
+        this.#meet('call_answer', {
+          episode,
+          queue: 'repairs',
+          agent: `agent-${between(1, 6)}`,
+          durationMs: between(60, 480) * 1_000,
+          reaction,
+        })
         return !happens(reaction === 'negative' ? 0.8 : 0.08)
       }
       this.wait(patience)

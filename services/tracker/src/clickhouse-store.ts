@@ -1,7 +1,14 @@
 import { RowBinaryWriter, type Store } from '@weaklink/clickhouse'
 import type { Actor, Interaction, Outcome, Person, Props, Reaction } from '@weaklink/interactions'
 import { personKey } from '@weaklink/interactions'
-import { CUSTOMER_COLUMNS, INTERACTION_COLUMNS, POSITION_COLUMNS, writeCustomer, writeInteraction, writePosition } from './rows.ts'
+import {
+  CUSTOMER_COLUMNS,
+  INTERACTION_COLUMNS,
+  POSITION_COLUMNS,
+  writeCustomer,
+  writeInteraction,
+  writePosition,
+} from './rows.ts'
 import type { ImportCounts, Position, TrackerStore } from './store.ts'
 
 /** Rows leave in pieces of about this many bytes, so that a flush never stands in memory twice. */
@@ -47,7 +54,12 @@ export function clickhouseStore(store: Store, attempt: <T>(operation: () => Prom
       return row?.content ?? null
     },
     async storeCatalogue(hash, content) {
-      await attempt(() => store.command('INSERT INTO catalogues (hash, content) VALUES ({hash:String}, {content:String})', { hash, content }))
+      await attempt(() =>
+        store.command('INSERT INTO catalogues (hash, content) VALUES ({hash:String}, {content:String})', {
+          hash,
+          content,
+        }),
+      )
     },
     async writeRows(interactions, customers) {
       await attempt(() => store.insert('interactions_log', INTERACTION_COLUMNS, encode(interactions, writeInteraction)))
@@ -126,9 +138,9 @@ interface StoredInteraction extends Person {
 function interactionOf(row: StoredInteraction): Interaction {
   const { kind, customer, atMs, props, anonymousId, ...fields } = row
   const stored: Record<string, unknown> = { at: atMs }
-  if (kind === 'customer') stored['customer'] = customer
-  if (anonymousId !== '') stored['anonymousId'] = anonymousId
+  if (kind === 'customer') stored.customer = customer
+  if (anonymousId !== '') stored.anonymousId = anonymousId
   for (const [name, value] of Object.entries(fields)) if (value !== '' && value !== null) stored[name] = value
-  if (props !== '') stored['props'] = JSON.parse(props) as Props
+  if (props !== '') stored.props = JSON.parse(props) as Props
   return stored as unknown as Interaction
 }

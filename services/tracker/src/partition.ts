@@ -2,17 +2,35 @@ import {
   addInteraction,
   type Catalogue,
   catalogueFromContent,
-  changeCatalogue,
   chainsOf,
+  changeCatalogue,
   type History,
   nextDeadline,
   startHistory,
 } from '@weaklink/chains'
 import type { LogRecord } from '@weaklink/event-log'
-import { decodeFact, type Fact, IMPORT_HEADER, type Interaction, type Person, personKey, personOf, type Rejection, show } from '@weaklink/interactions'
+import {
+  decodeFact,
+  type Fact,
+  IMPORT_HEADER,
+  type Interaction,
+  type Person,
+  personKey,
+  personOf,
+  type Rejection,
+  show,
+} from '@weaklink/interactions'
 import { Deadlines } from './deadlines.ts'
 import { Histories } from './histories.ts'
-import { type Counts, type CustomerRow, type ImportCounts, type InteractionRow, type Position, type TrackerStore, versionOf } from './store.ts'
+import {
+  type Counts,
+  type CustomerRow,
+  type ImportCounts,
+  type InteractionRow,
+  type Position,
+  type TrackerStore,
+  versionOf,
+} from './store.ts'
 
 export interface PartitionOptions {
   readonly store: TrackerStore
@@ -241,7 +259,10 @@ export class PartitionTracker {
   }
 
   /** Loads those that are not in the cache: what the store holds of them below this batch is all there is of them. */
-  async #load(persons: readonly Person[], below = versionOf(this.#position.epoch, this.#position.offset)): Promise<void> {
+  async #load(
+    persons: readonly Person[],
+    below = versionOf(this.#position.epoch, this.#position.offset),
+  ): Promise<void> {
     const missing = new Map<string, Person>()
     for (const person of persons) {
       const key = personKey(person)

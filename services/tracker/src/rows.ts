@@ -9,8 +9,29 @@ import type { CustomerRow, InteractionRow, Position } from './store.ts'
  */
 
 export const INTERACTION_COLUMNS = [
-  'kind', 'customer', 'id', 'touchpoint', 'at', 'by', 'outcome', 'reaction', 'episode', 'order', 'waitMs', 'durationMs',
-  'value', 'cost', 'currency', 'channel', 'campaign', 'queue', 'agent', 'props', 'anonymousId', 'partition', 'version',
+  'kind',
+  'customer',
+  'id',
+  'touchpoint',
+  'at',
+  'by',
+  'outcome',
+  'reaction',
+  'episode',
+  'order',
+  'waitMs',
+  'durationMs',
+  'value',
+  'cost',
+  'currency',
+  'channel',
+  'campaign',
+  'queue',
+  'agent',
+  'props',
+  'anonymousId',
+  'partition',
+  'version',
 ] as const
 
 export function writeInteraction(to: RowBinaryWriter, { interaction, partition, version }: InteractionRow): void {
@@ -29,7 +50,15 @@ export function writeInteraction(to: RowBinaryWriter, { interaction, partition, 
   to.uint64(version)
 }
 
-export const CUSTOMER_COLUMNS = ['kind', 'customer', 'partition', 'version', 'catalogue', 'nextDeadline', 'chains'] as const
+export const CUSTOMER_COLUMNS = [
+  'kind',
+  'customer',
+  'partition',
+  'version',
+  'catalogue',
+  'nextDeadline',
+  'chains',
+] as const
 
 export function writeCustomer(to: RowBinaryWriter, row: CustomerRow): void {
   writePerson(to, row.person)
@@ -69,7 +98,10 @@ function writeChain(to: RowBinaryWriter, chain: Chain): void {
   for (const episode of chain.episodes) writeEpisode(to, episode)
 }
 
-function writeMember(to: RowBinaryWriter, { interaction, by, outcome, reaction, epilogue, place }: ChainInteraction): void {
+function writeMember(
+  to: RowBinaryWriter,
+  { interaction, by, outcome, reaction, epilogue, place }: ChainInteraction,
+): void {
   to.string(interaction.id)
   to.string(interaction.touchpoint)
   to.dateTime64(interaction.at)
@@ -109,8 +141,18 @@ function writeEpisode(to: RowBinaryWriter, episode: Episode): void {
 }
 
 export const POSITION_COLUMNS = [
-  'partition', 'epoch', 'logIdentity', 'offset', 'tick', 'catalogue', 'accepted', 'duplicates', 'conflicts', 'rejected',
-  'newestAt', 'imports',
+  'partition',
+  'epoch',
+  'logIdentity',
+  'offset',
+  'tick',
+  'catalogue',
+  'accepted',
+  'duplicates',
+  'conflicts',
+  'rejected',
+  'newestAt',
+  'imports',
 ] as const
 
 export function writePosition(to: RowBinaryWriter, position: Position): void {

@@ -25,7 +25,12 @@ export interface TrackerOptions {
   readonly flushMs?: number
 }
 
-export const TRACKER_DEFAULTS = { customerLimit: 20_000, cacheLimit: 2_000_000, flushRows: 100_000, flushMs: 1_000 } as const
+const TRACKER_DEFAULTS = {
+  customerLimit: 20_000,
+  cacheLimit: 2_000_000,
+  flushRows: 100_000,
+  flushMs: 1_000,
+} as const
 
 export interface Tracker {
   /** Where the partitions stand, durably written or not. */
@@ -48,7 +53,11 @@ export async function startTracker(options: TrackerOptions): Promise<Tracker> {
   const { identity } = await log.describe(INTERACTIONS_TOPIC)
   await store.storeCatalogue(options.catalogue.hash, contentOf(options.catalogue))
   const partitions = new Map<number, { tracker: PartitionTracker; flushedAt: number; tickedAt: number }>()
-  const waiting = new Set<{ ends: ReadonlyMap<number, number>; resolve: () => void; reject: (error: unknown) => void }>()
+  const waiting = new Set<{
+    ends: ReadonlyMap<number, number>
+    resolve: () => void
+    reject: (error: unknown) => void
+  }>()
 
   const answerWaiting = () => {
     for (const waiter of waiting) {

@@ -22,9 +22,14 @@ export class MemoryStore implements TrackerStore {
     return [...this.positions.values()]
   }
 
-  async loadInteractions(persons: readonly Person[], below: number): Promise<ReadonlyMap<string, readonly Interaction[]>> {
+  async loadInteractions(
+    persons: readonly Person[],
+    below: number,
+  ): Promise<ReadonlyMap<string, readonly Interaction[]>> {
     const wanted = new Set(persons.map(personKey))
-    const rows = [...this.interactions.values()].filter((row) => row.version < below).sort((a, b) => a.version - b.version)
+    const rows = [...this.interactions.values()]
+      .filter((row) => row.version < below)
+      .sort((a, b) => a.version - b.version)
     const histories = new Map<string, Interaction[]>()
     for (const { interaction } of rows) {
       const key = personKey(personOf(interaction))
@@ -36,7 +41,9 @@ export class MemoryStore implements TrackerStore {
 
   async loadDeadlines(partition: number): Promise<readonly { person: Person; deadline: number }[]> {
     return [...this.customers.values()].flatMap((row) =>
-      row.partition === partition && row.nextDeadline !== null ? [{ person: row.person, deadline: row.nextDeadline }] : [],
+      row.partition === partition && row.nextDeadline !== null
+        ? [{ person: row.person, deadline: row.nextDeadline }]
+        : [],
     )
   }
 

@@ -3,8 +3,8 @@ import type { LogRecord } from '@weaklink/event-log'
 import { encodeFact, type Interaction, type Person, personKey, personOf } from '@weaklink/interactions'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { anyCase, STEP } from '../../../packages/chains/test/arbitrary.ts'
 import { oracle } from '../../../packages/chains/src/oracle.ts'
+import { anyCase, STEP } from '../../../packages/chains/test/arbitrary.ts'
 import { PartitionTracker, type RejectedRecord } from '../src/partition.ts'
 import { MemoryStore } from './memory-store.ts'
 
@@ -33,7 +33,10 @@ interface Schedule {
 const happening: fc.Arbitrary<Happening> = fc.oneof(
   { weight: 6, arbitrary: fc.record({ kind: fc.constant('take' as const), records: fc.integer({ min: 1, max: 7 }) }) },
   { weight: 2, arbitrary: fc.constant({ kind: 'flush' as const }) },
-  { weight: 2, arbitrary: fc.record({ kind: fc.constant('die' as const), beforeWrite: fc.integer({ min: 0, max: 6 }) }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({ kind: fc.constant('die' as const), beforeWrite: fc.integer({ min: 0, max: 6 }) }),
+  },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('stall' as const), records: fc.integer({ min: 0, max: 9 }) }) },
 )
 
@@ -61,7 +64,8 @@ const schedule: fc.Arbitrary<Schedule> = fc
     if (changed !== undefined && changes[0] !== undefined) {
       facts.splice(changes[0] % (facts.length + 1), 0, { kind: 'catalogue', hash: changed.hash })
       // A rebuild: every customer comes under the catalogue in force.
-      for (let k = 0; k < cases.length; k++) facts.push({ kind: 'touch', person: { kind: 'customer', customer: `u${k}` } })
+      for (let k = 0; k < cases.length; k++)
+        facts.push({ kind: 'touch', person: { kind: 'customer', customer: `u${k}` } })
     }
     return { records: facts.map((fact, offset) => recordOf(fact, offset)), catalogues, ...rest }
   })
@@ -140,7 +144,12 @@ class World {
 }
 
 /** What the naive reading makes of the whole log. */
-function expected({ records, catalogues }: Schedule): { chains: Map<string, Chain[]>; accepted: number; duplicates: number; tick: number | null } {
+function expected({ records, catalogues }: Schedule): {
+  chains: Map<string, Chain[]>
+  accepted: number
+  duplicates: number
+  tick: number | null
+} {
   const arrivals = new Map<string, { person: Person; interactions: Interaction[] }>()
   let tick: number | null = null
   let catalogue = catalogues[0]!
@@ -161,12 +170,14 @@ function expected({ records, catalogues }: Schedule): { chains: Map<string, Chai
       ids.add(`${key}\0${value.id}`)
     }
   }
-  const chains = new Map([...arrivals].map(([key, { person, interactions }]) => [key, oracle(person, interactions, catalogue, tick)]))
+  const chains = new Map(
+    [...arrivals].map(([key, { person, interactions }]) => [key, oracle(person, interactions, catalogue, tick)]),
+  )
   return { chains, accepted: ids.size, duplicates, tick }
 }
 
-const seed = process.env['WEAKLINK_SEED']
-const runs = Number(process.env['WEAKLINK_RUNS'] ?? 600)
+const seed = process.env.WEAKLINK_SEED
+const runs = Number(process.env.WEAKLINK_RUNS ?? 600)
 
 describe('the tracker of a partition', () => {
   it('L4: batches, flushes, deaths, evictions and late writers change nothing', async () => {
@@ -183,7 +194,11 @@ describe('the tracker of a partition', () => {
         expect(chains).toEqual(truth.chains)
         const position = world.store.positions.get(0)
         expect(position?.offset ?? 0).toBe(plan.records.length)
-        expect({ accepted: position?.accepted ?? 0, duplicates: position?.duplicates ?? 0, tick: position?.tick ?? null }).toEqual({
+        expect({
+          accepted: position?.accepted ?? 0,
+          duplicates: position?.duplicates ?? 0,
+          tick: position?.tick ?? null,
+        }).toEqual({
           accepted: truth.accepted,
           duplicates: truth.duplicates,
           tick: truth.tick,

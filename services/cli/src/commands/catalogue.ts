@@ -1,11 +1,11 @@
-import Table from 'cli-table3'
-import { Command } from 'commander'
 import type { Catalogue, Touchpoint } from '@weaklink/chains'
 import { encodeFact } from '@weaklink/interactions'
 import { INTERACTIONS_TOPIC } from '@weaklink/tracker'
+import Table from 'cli-table3'
+import { Command } from 'commander'
+import { durationText } from '../duration.ts'
 import { putInForce } from '../import/import.ts'
 import { type CommonOptions, catalogueInForce, readCatalogue, withTracker, withWorkspace } from '../run.ts'
-import { durationText } from '../duration.ts'
 import { openTerminal } from '../terminal.ts'
 import { rebuild } from './rebuild.ts'
 
@@ -41,12 +41,20 @@ function showCommand(): Command {
         const counts = new Map(met.map(({ touchpoint, interactions }) => [touchpoint, interactions]))
         const uncatalogued = met.filter(({ touchpoint }) => !catalogue.touchpoints.has(touchpoint))
         terminal.answer(
-          () => catalogueText(catalogue, counts, uncatalogued.map(({ touchpoint }) => touchpoint)),
+          () =>
+            catalogueText(
+              catalogue,
+              counts,
+              uncatalogued.map(({ touchpoint }) => touchpoint),
+            ),
           () => ({
             hash: catalogue.hash,
             patienceMs: catalogue.patienceMs,
             epilogueMs: catalogue.epilogueMs,
-            touchpoints: [...catalogue.touchpoints.values()].map((touchpoint) => ({ ...touchpoint, interactions: counts.get(touchpoint.id) ?? 0 })),
+            touchpoints: [...catalogue.touchpoints.values()].map((touchpoint) => ({
+              ...touchpoint,
+              interactions: counts.get(touchpoint.id) ?? 0,
+            })),
             uncatalogued,
           }),
         )
@@ -66,7 +74,10 @@ function applyCommand(): Command {
         await tracker.settled()
         const partitions = tracker.positions().map(({ partition }) => partition)
         const changed = await putInForce(workspace, tracker, catalogue, (fact) =>
-          log.append(INTERACTIONS_TOPIC, partitions.map((partition) => ({ partition, ...encodeFact(fact) }))),
+          log.append(
+            INTERACTIONS_TOPIC,
+            partitions.map((partition) => ({ partition, ...encodeFact(fact) })),
+          ),
         )
         await tracker.settled()
         const rebuilt = flags.rebuild === true ? await rebuild(run, { all: false }) : 0
@@ -85,7 +96,11 @@ function applyCommand(): Command {
     )
 }
 
-function catalogueText(catalogue: Catalogue, counts: ReadonlyMap<string, number>, uncatalogued: readonly string[]): string {
+function catalogueText(
+  catalogue: Catalogue,
+  counts: ReadonlyMap<string, number>,
+  uncatalogued: readonly string[],
+): string {
   const table = new Table({
     head: ['touchpoint', 'name', 'step', 'by', 'means', 'patience', 'interactions'],
     style: { head: [], border: [], compact: true },
@@ -94,7 +109,7 @@ function catalogueText(catalogue: Catalogue, counts: ReadonlyMap<string, number>
   for (const touchpoint of catalogue.touchpoints.values()) {
     table.push([
       touchpoint.id,
-      touchpoint.name?.['en'] ?? Object.values(touchpoint.name ?? {})[0] ?? '',
+      touchpoint.name?.en ?? Object.values(touchpoint.name ?? {})[0] ?? '',
       touchpoint.step ?? '',
       touchpoint.by ?? 'customer',
       meaning(touchpoint),
@@ -102,7 +117,9 @@ function catalogueText(catalogue: Catalogue, counts: ReadonlyMap<string, number>
       (counts.get(touchpoint.id) ?? 0).toLocaleString('en-US'),
     ])
   }
-  const notes = [`Where nothing else is said: patience ${durationText(catalogue.patienceMs)}, epilogue ${durationText(catalogue.epilogueMs)}.`]
+  const notes = [
+    `Where nothing else is said: patience ${durationText(catalogue.patienceMs)}, epilogue ${durationText(catalogue.epilogueMs)}.`,
+  ]
   if (uncatalogued.length > 0) {
     notes.push(`Met by customers, but not in the catalogue: ${uncatalogued.join(', ')}.`)
   }
@@ -111,9 +128,14 @@ function catalogueText(catalogue: Catalogue, counts: ReadonlyMap<string, number>
 
 /** What the catalogue says of an interaction there beyond its place. */
 function meaning({ outcome, result, stage }: Touchpoint): string {
-  const words = [outcome === 'continued' ? undefined : outcome, result === true ? 'result' : undefined, stage === 'post_purchase' ? 'after the sale' : undefined]
+  const words = [
+    outcome === 'continued' ? undefined : outcome,
+    result === true ? 'result' : undefined,
+    stage === 'post_purchase' ? 'after the sale' : undefined,
+  ]
   return words.filter((word) => word !== undefined).join(', ')
 }
 
-const MET = 'SELECT touchpoint, count() AS interactions FROM interactions_log FINAL GROUP BY touchpoint ORDER BY interactions DESC, touchpoint'
+const MET =
+  'SELECT touchpoint, count() AS interactions FROM interactions_log FINAL GROUP BY touchpoint ORDER BY interactions DESC, touchpoint'
 const OLDER = 'SELECT count() AS n FROM customer_chains FINAL WHERE catalogue != {hash:String}'

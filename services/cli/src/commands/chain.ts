@@ -1,5 +1,5 @@
-import { Command } from 'commander'
 import { customerReport, customerText } from '@weaklink/reports'
+import { Command } from 'commander'
 import { withWorkspace } from '../run.ts'
 
 export function chainCommand(): Command {
@@ -10,7 +10,10 @@ export function chainCommand(): Command {
     .action((customer: string, _flags: unknown, command: Command) =>
       withWorkspace(command, {}, async ({ terminal, workspace }) => {
         const report = await customerReport(workspace.store, customer)
-        terminal.answer(() => customerText(report, { style: terminal.style, width: terminal.width }), () => report)
+        terminal.answer(
+          () => customerText(report, { style: terminal.style, width: terminal.width }),
+          () => report,
+        )
       }),
     )
 }

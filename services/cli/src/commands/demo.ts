@@ -1,9 +1,9 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { Command } from 'commander'
-import { breakpoints, breakpointsQuery, type BreakpointsReport } from '@weaklink/reports'
+import { type BreakpointsReport, breakpoints, breakpointsQuery } from '@weaklink/reports'
 import { generateBusiness, type PlantedWeakLink } from '@weaklink/simulator'
+import { Command } from 'commander'
 import { importFiles } from '../import/import.ts'
 import { type CommonOptions, type Run, withTracker } from '../run.ts'
 import { breakpointsAnswer } from './report.ts'
@@ -27,7 +27,8 @@ export function demoCommand(): Command {
       if (root?.getOptionValueSource('dataDir') === 'default') root.setOptionValue('dataDir', DEMO_DIRECTORY)
       const { dataDir } = command.optsWithGlobals<CommonOptions>()
       // Only what a data directory of ours consists of is ever removed.
-      for (const part of ['clickhouse', 'log', 'rejected']) rmSync(join(dataDir, part), { recursive: true, force: true })
+      for (const part of ['clickhouse', 'log', 'rejected'])
+        rmSync(join(dataDir, part), { recursive: true, force: true })
 
       const { interactions, planted } = generateBusiness(BUSINESS)
       const folder = mkdtempSync(join(tmpdir(), 'weaklink-demo-'))
@@ -35,8 +36,14 @@ export function demoCommand(): Command {
       try {
         writeFileSync(file, interactions.map((interaction) => `${JSON.stringify(interaction)}\n`).join(''))
         await withTracker(command, { create: true }, async (run) => {
-          run.terminal.note(`A business that repairs appliances: ${BUSINESS.customers.toLocaleString('en-US')} customers, ${BUSINESS.days} days, ${interactions.length.toLocaleString('en-US')} interactions.`)
-          const { summary } = await importFiles(run.workspace, run.log, run.tracker, { files: [file], clock: 'data', onProgress() {} })
+          run.terminal.note(
+            `A business that repairs appliances: ${BUSINESS.customers.toLocaleString('en-US')} customers, ${BUSINESS.days} days, ${interactions.length.toLocaleString('en-US')} interactions.`,
+          )
+          const { summary } = await importFiles(run.workspace, run.log, run.tracker, {
+            files: [file],
+            clock: 'data',
+            onProgress() {},
+          })
           run.terminal.note(`Imported in ${summary.seconds.toFixed(1)} s.\n`)
           await answer(run, planted, dataDir)
         })
@@ -51,7 +58,8 @@ async function answer(run: Run, planted: readonly PlantedWeakLink[], dataDir: st
   const report = await breakpoints(workspace.store, breakpointsQuery({}))
   const found: Found[] = []
   for (const one of planted) {
-    const within = one.where === null ? report : await breakpoints(workspace.store, breakpointsQuery({ where: one.where }))
+    const within =
+      one.where === null ? report : await breakpoints(workspace.store, breakpointsQuery({ where: one.where }))
     const place = within.groups[0]?.breakpoints.findIndex(({ touchpoint }) => touchpoint === one.touchpoint) ?? -1
     found.push({ planted: one, rank: place < 0 ? null : place + 1, report: within })
   }
@@ -77,6 +85,9 @@ async function answer(run: Run, planted: readonly PlantedWeakLink[], dataDir: st
 function foundText({ planted, rank, report }: Found): string {
   const where = planted.where === null ? '' : ` where ${planted.where}`
   const place = report.groups[0]?.breakpoints[(rank ?? 0) - 1]
-  const says = place === undefined ? 'not listed' : `no. ${rank}: ${place.broke} of ${place.reached} chains broke there, ${place.excess.toFixed(0)} more than expected`
+  const says =
+    place === undefined
+      ? 'not listed'
+      : `no. ${rank}: ${place.broke} of ${place.reached} chains broke there, ${place.excess.toFixed(0)} more than expected`
   return `  ${planted.touchpoint}${where}: ${planted.what}\n    → ${says}`
 }

@@ -1,7 +1,7 @@
 import { statfs } from 'node:fs/promises'
-import { Command } from 'commander'
 import { LogError } from '@weaklink/event-log'
 import { INTERACTIONS_TOPIC, REJECTED_TOPIC } from '@weaklink/tracker'
+import { Command } from 'commander'
 import { catalogueInForce, withWorkspace } from '../run.ts'
 import type { Workspace } from '../workspace.ts'
 
@@ -59,10 +59,18 @@ async function log(workspace: Workspace): Promise<Finding[]> {
       const what = `partition ${partition}`
       const position = positions.find((one) => one.partition === partition && one.logIdentity === identity)
       if (position === undefined) {
-        return { what, state: end === start ? 'good' : 'remark', says: `${end - start} records wait to be taken in; the next command that writes does it` }
+        return {
+          what,
+          state: end === start ? 'good' : 'remark',
+          says: `${end - start} records wait to be taken in; the next command that writes does it`,
+        }
       }
       if (position.offset < start || position.offset > end) {
-        return { what, state: 'bad', says: `the position ${position.offset} is not in the log, which holds ${start} to ${end}: the log was shortened or replaced` }
+        return {
+          what,
+          state: 'bad',
+          says: `the position ${position.offset} is not in the log, which holds ${start} to ${end}: the log was shortened or replaced`,
+        }
       }
       const tick = position.tick === null ? 'no tick yet' : `T is ${new Date(position.tick).toISOString()}`
       const taken = `${position.accepted} interactions, ${position.duplicates} duplicates, ${position.rejected} rejected; ${tick}`
@@ -72,7 +80,8 @@ async function log(workspace: Workspace): Promise<Finding[]> {
         : { what, state: 'remark', says: `${lag} records wait to be taken in; ${taken}` }
     })
     const rejected = (await opened.ranges(REJECTED_TOPIC)).reduce((sum, { start, end }) => sum + end - start, 0)
-    if (rejected > 0) findings.push({ what: 'rejected', state: 'remark', says: `${rejected} records stand in ${REJECTED_TOPIC}` })
+    if (rejected > 0)
+      findings.push({ what: 'rejected', state: 'remark', says: `${rejected} records stand in ${REJECTED_TOPIC}` })
     return findings
   } catch (error) {
     if (!(error instanceof LogError)) throw error
@@ -85,14 +94,30 @@ async function catalogue(workspace: Workspace): Promise<Finding[]> {
   const [row] = await workspace.store.query<{ customers: number; older: number }>(STANDING, { hash: inForce.hash })
   const findings: Finding[] = [
     row !== undefined && row.older > 0
-      ? { what: 'catalogue', state: 'remark', says: `${row.older} of ${row.customers} customers stand on an older one: weaklink rebuild` }
-      : { what: 'catalogue', state: 'good', says: `${inForce.touchpoints.size} touchpoints, hash ${inForce.hash}; all ${row?.customers ?? 0} customers stand on it` },
+      ? {
+          what: 'catalogue',
+          state: 'remark',
+          says: `${row.older} of ${row.customers} customers stand on an older one: weaklink rebuild`,
+        }
+      : {
+          what: 'catalogue',
+          state: 'good',
+          says: `${inForce.touchpoints.size} touchpoints, hash ${inForce.hash}; all ${row?.customers ?? 0} customers stand on it`,
+        },
   ]
-  const met = await workspace.store.query<{ touchpoint: string }>('SELECT DISTINCT touchpoint FROM interactions_log ORDER BY touchpoint')
-  const lacking = met.filter(({ touchpoint }) => !inForce.touchpoints.has(touchpoint)).map(({ touchpoint }) => touchpoint)
+  const met = await workspace.store.query<{ touchpoint: string }>(
+    'SELECT DISTINCT touchpoint FROM interactions_log ORDER BY touchpoint',
+  )
+  const lacking = met
+    .filter(({ touchpoint }) => !inForce.touchpoints.has(touchpoint))
+    .map(({ touchpoint }) => touchpoint)
   if (lacking.length > 0) {
     const shown = lacking.slice(0, 10).join(', ')
-    findings.push({ what: 'uncatalogued', state: 'remark', says: `${lacking.length} touchpoints are not in the catalogue: ${shown}${lacking.length > 10 ? ' …' : ''}` })
+    findings.push({
+      what: 'uncatalogued',
+      state: 'remark',
+      says: `${lacking.length} touchpoints are not in the catalogue: ${shown}${lacking.length > 10 ? ' …' : ''}`,
+    })
   }
   return findings
 }

@@ -1,7 +1,7 @@
+import { parseMapping, REJECTION_REASONS, rejectionText } from '@weaklink/interactions'
 import { Command, Option } from 'commander'
-import { REJECTION_REASONS, rejectionText } from '@weaklink/interactions'
 import { type ImportSummary, importFiles } from '../import/import.ts'
-import { type Line, type ReadInteractionsOptions, readInteractions, readMapping } from '../import/interactions.ts'
+import { type Line, type ReadInteractionsOptions, readInteractions } from '../import/interactions.ts'
 import type { RowFormat } from '../input/index.ts'
 import { type CommonOptions, readCatalogue, readText, withTracker } from '../run.ts'
 import { openTerminal, type Terminal } from '../terminal.ts'
@@ -23,9 +23,15 @@ export function importCommand(): Command {
     .argument('<file...>')
     .addOption(new Option('--format <format>', 'else it follows from the extension').choices(['jsonl', 'csv']))
     .option('--mapping <file>', 'mapping.yaml: which column is what (else the columns are named like our fields)')
-    .option('--catalogue <file>', 'touchpoints.yaml: what is known of the touchpoints; stays in force for later imports')
+    .option(
+      '--catalogue <file>',
+      'touchpoints.yaml: what is known of the touchpoints; stays in force for later imports',
+    )
     .addOption(
-      new Option('--clock <clock>', 'wall: chains whose deadline is over by now have ended; data: by the newest interaction')
+      new Option(
+        '--clock <clock>',
+        'wall: chains whose deadline is over by now have ended; data: by the newest interaction',
+      )
         .choices(['wall', 'data'])
         .default('wall'),
     )
@@ -43,7 +49,7 @@ Rejected lines are written to a file that the summary names; the other lines are
     )
     .action(async (files: string[], _flags: unknown, command: Command) => {
       const flags = command.optsWithGlobals<ImportFlags>()
-      const mapping = flags.mapping === undefined ? undefined : (readText(flags.mapping), readMapping(flags.mapping))
+      const mapping = flags.mapping === undefined ? undefined : parseMapping(readText(flags.mapping), flags.mapping)
       const catalogue = flags.catalogue === undefined ? undefined : readCatalogue(flags.catalogue)
       const chosen = {
         ...(flags.format === undefined ? {} : { format: flags.format }),
@@ -65,7 +71,10 @@ Rejected lines are written to a file that the summary names; the other lines are
               bar.show(part, phase === 'reading' ? `${count(interactions)} interactions read` : 'deriving chains'),
           })
           bar.stop()
-          terminal.answer(() => summaryText(terminal, result.summary), () => result.summary)
+          terminal.answer(
+            () => summaryText(terminal, result.summary),
+            () => result.summary,
+          )
           if (result.broken !== null) {
             terminal.note(`${result.broken.message} What came before is in; import the whole file to complete it.`)
             process.exitCode = 1
@@ -80,7 +89,11 @@ Rejected lines are written to a file that the summary names; the other lines are
     })
 }
 
-async function dryRun(terminal: Terminal, files: readonly string[], options: Omit<ReadInteractionsOptions, 'now'>): Promise<void> {
+async function dryRun(
+  terminal: Terminal,
+  files: readonly string[],
+  options: Omit<ReadInteractionsOptions, 'now'>,
+): Promise<void> {
   const first: Line[] = []
   const rejected: (Line & { file: string })[] = []
   let [read, good] = [0, 0]
@@ -97,9 +110,13 @@ async function dryRun(terminal: Terminal, files: readonly string[], options: Omi
     () => {
       const { bold, red } = terminal.style
       const shown = first.map((line) => (line.ok ? `  ${JSON.stringify(withTime(line.interaction))}` : ''))
-      const bad = rejected.map((line) => (line.ok ? '' : `  ${line.file}:${line.line} ${red(line.rejection.reason)} ${rejectionText(line.rejection)}`))
+      const bad = rejected.map((line) =>
+        line.ok ? '' : `  ${line.file}:${line.line} ${red(line.rejection.reason)} ${rejectionText(line.rejection)}`,
+      )
       return [
-        bold(`${count(read)} rows read, ${count(good)} interactions, ${count(rejected.length)} rejected. Nothing was taken in.`),
+        bold(
+          `${count(read)} rows read, ${count(good)} interactions, ${count(rejected.length)} rejected. Nothing was taken in.`,
+        ),
         ...(shown.length > 0 ? ['', `The first ${shown.length}:`, ...shown] : []),
         ...(bad.length > 0 ? ['', 'Rejected:', ...bad] : []),
       ].join('\n')
@@ -108,7 +125,9 @@ async function dryRun(terminal: Terminal, files: readonly string[], options: Omi
       read,
       interactions: good,
       first: first.map((line) => (line.ok ? withTime(line.interaction) : null)),
-      rejected: rejected.map((line) => (line.ok ? null : { file: line.file, line: line.line, ...line.rejection, text: line.text })),
+      rejected: rejected.map((line) =>
+        line.ok ? null : { file: line.file, line: line.line, ...line.rejection, text: line.text },
+      ),
     }),
   )
   if (read > 0 && good === 0) process.exitCode = 1
@@ -122,7 +141,9 @@ function summaryText(terminal: Terminal, summary: ImportSummary): string {
   const { bold, yellow } = terminal.style
   const reasons = Object.entries(summary.rejectedBy).sort((a, b) => b[1] - a[1])
   const lines = [
-    bold(`${count(summary.read)} rows read: ${count(summary.accepted)} interactions taken in, ${count(summary.duplicates)} already there, ${count(summary.rejected)} rejected (${summary.seconds.toFixed(1)} s)`),
+    bold(
+      `${count(summary.read)} rows read: ${count(summary.accepted)} interactions taken in, ${count(summary.duplicates)} already there, ${count(summary.rejected)} rejected (${summary.seconds.toFixed(1)} s)`,
+    ),
   ]
   if (summary.conflicts > 0) {
     lines.push(yellow(`${count(summary.conflicts)} of those already there have another content now; the first stays.`))

@@ -1,10 +1,9 @@
-import { Command } from 'commander'
-import type { NewRecord } from '@weaklink/event-log'
+import type { EventLog, NewRecord } from '@weaklink/event-log'
 import { encodeFact, type Person } from '@weaklink/interactions'
-import { INTERACTIONS_TOPIC } from '@weaklink/tracker'
-import { type Run, withTracker } from '../run.ts'
-import type { EventLog } from '@weaklink/event-log'
 import type { Tracker } from '@weaklink/tracker'
+import { INTERACTIONS_TOPIC } from '@weaklink/tracker'
+import { Command } from 'commander'
+import { type Run, withTracker } from '../run.ts'
 
 /** Records in one append: the log takes them in together. */
 const APPEND = 5_000
@@ -18,7 +17,10 @@ export function rebuildCommand(): Command {
       withTracker(command, {}, async (run) => {
         const rebuilt = await rebuild(run, { all: flags.all ?? false })
         run.terminal.answer(
-          () => (rebuilt === 0 ? 'Every customer already stands on the catalogue in force.' : `${rebuilt.toLocaleString('en-US')} customers derived again under the catalogue in force.`),
+          () =>
+            rebuilt === 0
+              ? 'Every customer already stands on the catalogue in force.'
+              : `${rebuilt.toLocaleString('en-US')} customers derived again under the catalogue in force.`,
           () => ({ rebuilt }),
         )
       }),
@@ -43,10 +45,12 @@ export async function rebuild(
   const bar = terminal.progress()
   try {
     for (let k = 0; k < people.length; k += APPEND) {
-      const records = people.slice(k, k + APPEND).map(({ kind, customer, partition }): NewRecord => ({
-        partition,
-        ...encodeFact({ kind: 'touch', person: { kind, customer } }),
-      }))
+      const records = people.slice(k, k + APPEND).map(
+        ({ kind, customer, partition }): NewRecord => ({
+          partition,
+          ...encodeFact({ kind: 'touch', person: { kind, customer } }),
+        }),
+      )
       await log.append(INTERACTIONS_TOPIC, records)
       bar.show(k / people.length, 'asking for the customers to be derived again')
     }

@@ -1,4 +1,3 @@
-import { Command, Option } from 'commander'
 import {
   type BreakpointsReport,
   breakpoints,
@@ -8,6 +7,7 @@ import {
   chainsReport,
   chainsText,
 } from '@weaklink/reports'
+import { Command, Option } from 'commander'
 import { catalogueInForce, type Run, withWorkspace } from '../run.ts'
 
 export function reportCommand(): Command {
@@ -20,9 +20,17 @@ export function reportCommand(): Command {
 function breakpointsCommand(): Command {
   return withSelection(new Command('breakpoints'))
     .description('where and why chains break, the weakest place first')
-    .addOption(new Option('--at <where>', 'place: where it broke; furthest: the furthest place that a chain came to').choices(['place', 'furthest']))
+    .addOption(
+      new Option('--at <where>', 'place: where it broke; furthest: the furthest place that a chain came to').choices([
+        'place',
+        'furthest',
+      ]),
+    )
     .option('--within <group>', 'the same over the episodes of a group of touchpoints, such as phone')
-    .option('--by <keys>', 'one table for each value at the beginning of a chain: channel, campaign, returning, props.x …')
+    .option(
+      '--by <keys>',
+      'one table for each value at the beginning of a chain: channel, campaign, returning, props.x …',
+    )
     .addHelpText(
       'after',
       `
@@ -36,7 +44,10 @@ Examples:
       withWorkspace(command, {}, async (run) => {
         const report = await breakpoints(run.workspace.store, breakpointsQuery(command.opts()))
         const text = await breakpointsAnswer(run, report)
-        run.terminal.answer(() => text, () => report)
+        run.terminal.answer(
+          () => text,
+          () => report,
+        )
       }),
     )
 }
@@ -59,7 +70,10 @@ Examples:
     .action((_flags: unknown, command: Command) =>
       withWorkspace(command, {}, async ({ terminal, workspace }) => {
         const report = await chainsReport(workspace.store, chainsQuery(command.opts()))
-        terminal.answer(() => chainsText(report, { style: terminal.style, width: terminal.width }), () => report)
+        terminal.answer(
+          () => chainsText(report, { style: terminal.style, width: terminal.width }),
+          () => report,
+        )
       }),
     )
 }
@@ -68,8 +82,17 @@ function withSelection(command: Command): Command {
   return command
     .option('--from <time>', 'a day (2024-05-01, UTC) or an instant with its offset; included')
     .option('--to <time>', 'likewise; not included')
-    .addOption(new Option('--date <which>', 'what the period is about: the start of a chain, or its end').choices(['start', 'end']))
-    .option('--where <key=value>', 'only chains that begin with this value; may be given several times', (one: string, all: string[] = []) => [...all, one])
+    .addOption(
+      new Option('--date <which>', 'what the period is about: the start of a chain, or its end').choices([
+        'start',
+        'end',
+      ]),
+    )
+    .option(
+      '--where <key=value>',
+      'only chains that begin with this value; may be given several times',
+      (one: string, all: string[] = []) => [...all, one],
+    )
 }
 
 /** The report as text, with the names that the catalogue has for touchpoints. */
@@ -77,7 +100,7 @@ export async function breakpointsAnswer({ terminal, workspace }: Run, report: Br
   const catalogue = await catalogueInForce(workspace)
   const names = new Map<string, string>()
   for (const { id, name } of catalogue.touchpoints.values()) {
-    const text = name?.['en'] ?? Object.values(name ?? {})[0]
+    const text = name?.en ?? Object.values(name ?? {})[0]
     if (text !== undefined) names.set(id, text)
   }
   return breakpointsText(report, { style: terminal.style, width: terminal.width, names })

@@ -21,16 +21,23 @@ Examples:
     .action((query: string, _flags: unknown, command: Command) =>
       withWorkspace(command, {}, async ({ terminal, workspace }) => {
         const text = query.trim().replace(/;$/, '')
-        if (text === '') throw new UsageError('The query is empty. For example: weaklink sql "SELECT * FROM chains LIMIT 5"')
+        if (text === '')
+          throw new UsageError('The query is empty. For example: weaklink sql "SELECT * FROM chains LIMIT 5"')
         const { columns, rows } = await workspace.ask(text)
         terminal.answer(
           () => {
-            const table = new Table({ head: columns.map(({ name }) => name), style: { head: [], border: [], compact: true } })
+            const table = new Table({
+              head: columns.map(({ name }) => name),
+              style: { head: [], border: [], compact: true },
+            })
             for (const row of rows.slice(0, SHOWN_ROWS)) table.push(row.map(cell))
             const rest = rows.length > SHOWN_ROWS ? ` (the first ${SHOWN_ROWS} shown; --json has all)` : ''
             return `${table.toString()}\n${rows.length} ${rows.length === 1 ? 'row' : 'rows'}${rest}`
           },
-          () => ({ columns, rows: rows.map((row) => Object.fromEntries(columns.map(({ name }, k) => [name, row[k]]))) }),
+          () => ({
+            columns,
+            rows: rows.map((row) => Object.fromEntries(columns.map(({ name }, k) => [name, row[k]]))),
+          }),
         )
       }),
     )

@@ -12,7 +12,7 @@ import {
   SOURCE_HEADER,
 } from '@weaklink/interactions'
 import { INTERACTIONS_TOPIC, REJECTED_TOPIC, type Tracker } from '@weaklink/tracker'
-import { type RowFormat, InputError } from '../input/index.ts'
+import { InputError, type RowFormat } from '../input/index.ts'
 import type { Workspace } from '../workspace.ts'
 import { type LineBatch, readInteractions } from './interactions.ts'
 import { RejectedFile, type RejectedLine } from './rejected-file.ts'
@@ -28,7 +28,7 @@ export interface ImportOptions {
   readonly onProgress: (progress: ImportProgress) => void
 }
 
-export interface ImportProgress {
+interface ImportProgress {
   readonly phase: 'reading' | 'deriving'
   /** 0 to 1. */
   readonly part: number
@@ -65,11 +65,20 @@ export interface ImportResult {
  *
  * @throws InvalidMapping, InputError for a file that cannot be read at all, and what log and store throw
  */
-export async function importFiles(workspace: Workspace, log: EventLog, tracker: Tracker, options: ImportOptions): Promise<ImportResult> {
+export async function importFiles(
+  workspace: Workspace,
+  log: EventLog,
+  tracker: Tracker,
+  options: ImportOptions,
+): Promise<ImportResult> {
   const started = performance.now()
   const importId = randomUUID()
   const { partitions } = await log.describe(INTERACTIONS_TOPIC)
-  const everywhere = (fact: Fact) => log.append(INTERACTIONS_TOPIC, Array.from({ length: partitions }, (_, partition) => ({ partition, ...encodeFact(fact) })))
+  const everywhere = (fact: Fact) =>
+    log.append(
+      INTERACTIONS_TOPIC,
+      Array.from({ length: partitions }, (_, partition) => ({ partition, ...encodeFact(fact) })),
+    )
   const rejectedFrom = await log.ranges(REJECTED_TOPIC)
 
   await tracker.settled()
@@ -96,7 +105,10 @@ export async function importFiles(workspace: Workspace, log: EventLog, tracker: 
           const { interaction } = line
           newestAt = Math.max(newestAt ?? interaction.at, interaction.at)
           const headers = { [IMPORT_HEADER]: importId, [SOURCE_HEADER]: `${line.line}:${file}` }
-          records.push({ partition: partitionOf(personOf(interaction).customer, partitions), ...encodeFact({ kind: 'interaction', interaction }, headers) })
+          records.push({
+            partition: partitionOf(personOf(interaction).customer, partitions),
+            ...encodeFact({ kind: 'interaction', interaction }, headers),
+          })
         }
         await setAside(rejectedIn(batch, file))
         await appended
@@ -161,7 +173,11 @@ function rejectedIn(batch: LineBatch, file: string): RejectedLine[] {
 }
 
 /** What only the tracker could reject (a customer's limit), from the topic where it set it aside. */
-async function rejectedByTracker(log: EventLog, from: Awaited<ReturnType<EventLog['ranges']>>, importId: string): Promise<RejectedLine[]> {
+async function rejectedByTracker(
+  log: EventLog,
+  from: Awaited<ReturnType<EventLog['ranges']>>,
+  importId: string,
+): Promise<RejectedLine[]> {
   const lines = new Map<string, RejectedLine>()
   for (const { partition, end } of from) {
     for (let position = end; ; ) {

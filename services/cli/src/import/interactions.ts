@@ -1,13 +1,11 @@
-import { readFileSync } from 'node:fs'
 import {
   applyMapping,
   checkMapping,
   createDefaultIds,
   type Interaction,
-  identityMapping,
   InvalidMapping,
+  identityMapping,
   type Mapping,
-  parseMapping,
   type Rejection,
   validate,
 } from '@weaklink/interactions'
@@ -24,11 +22,6 @@ export interface LineBatch {
   readonly rows: number
   /** How much of the file has been read, 0 to 1. */
   readonly part: number
-}
-
-/** @throws InvalidMapping with the place of every mistake */
-export function readMapping(path: string): Mapping {
-  return parseMapping(readFileSync(path, 'utf8'), path)
 }
 
 export interface ReadInteractionsOptions {
@@ -48,7 +41,10 @@ export async function* readInteractions(path: string, options: ReadInteractionsO
   const defaultId = createDefaultIds()
   const { format, mapping } = options
   let fitted: Mapping | undefined
-  for await (const { rows, columns, bytesRead, bytesTotal } of readRows(path, { ...(format === undefined ? {} : { format }), ...mapping?.file })) {
+  for await (const { rows, columns, bytesRead, bytesTotal } of readRows(path, {
+    ...(format === undefined ? {} : { format }),
+    ...mapping?.file,
+  })) {
     fitted ??= fit(mapping, columns, path)
     const lines: Line[] = []
     for (const row of rows) {
@@ -61,7 +57,11 @@ export async function* readInteractions(path: string, options: ReadInteractionsO
         if (!checked.ok) lines.push({ ok: false, line: row.line, rejection: checked.rejection, text: row.text })
         else {
           const { interaction } = checked
-          lines.push({ ok: true, line: row.line, interaction: { ...interaction, id: interaction.id ?? defaultId(interaction) } })
+          lines.push({
+            ok: true,
+            line: row.line,
+            interaction: { ...interaction, id: interaction.id ?? defaultId(interaction) },
+          })
         }
       }
     }

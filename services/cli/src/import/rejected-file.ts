@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
+import { once } from 'node:events'
 import { createWriteStream, mkdirSync, rmSync, type WriteStream } from 'node:fs'
 import { basename, join, resolve } from 'node:path'
-import { once } from 'node:events'
 import type { Rejection } from '@weaklink/interactions'
 
 /** A line that was not taken in, as the file of rejected lines has it: one JSON object a line. */

@@ -31,6 +31,7 @@ export function catalogueText(guess: CatalogueGuess, fileName: string): string {
 
 function entryLines(entry: TouchpointEntry): string[] {
   const { id, name, interactions, group, by, step, stage, outcome, reaction, result, patienceMs, remark } = entry
+  const patienceNote = by === 'company' ? 'it waits for the answer' : 'customers take longer here'
   const keys: (readonly [key: string, value: string | undefined, note?: string | undefined])[] = [
     ['group', group],
     ['by', by],
@@ -39,7 +40,7 @@ function entryLines(entry: TouchpointEntry): string[] {
     ['outcome', outcome],
     ['reaction', reaction],
     ['result', result?.toString(), remark],
-    ['patience', patienceMs === undefined ? undefined : durationText(patienceMs), 'customers take longer here'],
+    ['patience', patienceMs === undefined ? undefined : durationText(patienceMs), patienceNote],
   ]
   return [
     `  - id: ${scalar(id)} # ${count(interactions)} interactions`,

@@ -63,7 +63,7 @@ export function guessMapping(table: Table): MappingResult {
   const order = bestColumn(table, taken, ORDER, ({ counts, longest }) => counts.size > 1 && longest <= 128)
   if (order !== undefined) taken.add(order.name)
   const { fields, decimal, unfit } = guessFields(table, taken)
-  const props = propsOf(table, taken)
+  const props = propsOf(table, new Set([...taken, ...unfit.keys()]))
   for (const name of props) taken.add(name)
 
   return {

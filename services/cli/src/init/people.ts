@@ -107,7 +107,7 @@ function candidateOf(column: Column, table: Table): Candidate[] {
   const values = sampleOf(column, 500)
   const looksLike = (pattern: RegExp) => values.filter((value) => pattern.test(value)).length / values.length
   // "customer" is often a name, and as often an id.
-  const isId = vocabulary === PERSON_NAME && looksLike(/\d|@/) > 0.8
+  const isId = vocabulary === PERSON_NAME && looksLike(/^\S*[\d@]\S*$/) > 0.8
   const filter = looksLike(/@.+\./) > 0.8 ? 'lower' : isPhone(vocabulary, looksLike) ? 'e164' : undefined
   if (vocabulary === PHONE && filter !== 'e164' && looksLike(/\d/) < 0.5) return []
   const template = placeholder(column.name, filter)

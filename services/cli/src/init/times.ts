@@ -58,7 +58,7 @@ function read(texts: readonly string[], format: string): (number | null)[] {
   }
 }
 
-const TIME = String.raw`(?:(T|,? +)(\d{1,2}):\d\d(:\d\d)?([.,]\d+)?( ?[AaPp][Mm])?)?(?: ?(Z|[+-]\d\d:?\d\d))?$`
+const TIME = String.raw`(?:(T|,? +)(\d{1,2}):\d\d(:\d\d)?([.,]\d+)?( ?[AaPp][Mm])?)?( ?[+-]\d\d:?\d\d)?$`
 const NUMBERS = new RegExp(String.raw`^(\d{1,4})([./-])(\d{1,2})\2(\d{2,4})${TIME}`)
 const DAY_MONTH_NAME = new RegExp(String.raw`^(\d{1,2})([ -])([A-Za-z]{3,9})\2(\d{4})${TIME}`)
 const MONTH_NAME_DAY = new RegExp(String.raw`^([A-Za-z]{3,9}) (\d{1,2}), (\d{4})${TIME}`)
@@ -103,7 +103,7 @@ function timeTokens([between, hour, seconds, fraction, half, offset]: readonly (
     if (fraction !== undefined) tokens += `${fraction[0]}${fraction.length === 4 ? 'SSS' : 'u'}`
     if (half !== undefined) tokens += half.startsWith(' ') ? ' a' : 'a'
   }
-  if (offset !== undefined && offset !== 'Z') tokens += offset.includes(':') ? 'ZZ' : 'ZZZ'
+  if (offset !== undefined) tokens += `${offset.startsWith(' ') ? ' ' : ''}${offset.includes(':') ? 'ZZ' : 'ZZZ'}`
   return tokens
 }
 

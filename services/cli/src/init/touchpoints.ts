@@ -65,7 +65,7 @@ export function guessCatalogue(met: readonly Met[], options: CatalogueOptions): 
 
   const places = new Set(
     [...meanings]
-      .filter(([id, { by, result }]) => !afterSale.has(id) && !ends.has(id) && by !== 'company' && !result)
+      .filter(([id, { by, awaitsAnswer }]) => !afterSale.has(id) && !ends.has(id) && (by !== 'company' || awaitsAnswer))
       .map(([id]) => id),
   )
   const steps = guessSteps(histories, places, ends)
@@ -76,6 +76,7 @@ export function guessCatalogue(met: readonly Met[], options: CatalogueOptions): 
     const { outcome, reaction, result, by, awaitsAnswer } = meanings.get(id)!
     const sameSale = outcome === 'bought' && !result && !options.hasOrders && shareAfter(histories, id, bought) >= 0.5
     const step = outcome === 'bought' && !result && !sameSale ? last : steps.get(id)
+    // A company's message has no patience of its own, unless it waits for an answer.
     const patienceMs = awaitsAnswer
       ? Math.max(patience.patienceMs, patience.own.get(id) ?? 0)
       : by === undefined

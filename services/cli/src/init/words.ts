@@ -16,11 +16,11 @@ export function wordsOf(name: string): string {
 }
 
 /**
- * An expression that finds any of the phrases in `wordsOf` a name, as whole words. `*` ends a stem (`оплачен*` is also
+ * An expression that finds any of the phrases, divided by commas, in `wordsOf` a name: as whole words. `*` ends a stem (`оплачен*` is also
  * оплачено), `=` asks for nothing else in the name. Chinese has no spaces: there a phrase counts wherever it stands.
  */
-export function phrases(...list: readonly string[]): RegExp {
-  return new RegExp(list.map(patternOf).join('|'), 'u')
+export function phrases(list: string): RegExp {
+  return new RegExp(list.trim().split(/,\s*/).map(patternOf).join('|'), 'u')
 }
 
 function patternOf(phrase: string): string {
