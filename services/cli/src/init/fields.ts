@@ -78,7 +78,10 @@ export function guessFields(table: Table, taken: Set<string>): Fields {
   const currency = best(CURRENCY, ({ counts }) => [...counts.keys()].every((code) => currencies.has(code)))
   if (currency !== undefined) use('currency', currency, placeholder(currency.name))
   for (const [field, vocabulary] of Object.entries(LABELS)) {
-    const column = best(vocabulary, ({ longest, numeric }) => longest <= 128 && (field === 'agent' || numeric < 0.9))
+    const column = best(vocabulary, ({ longest, numeric, counts, filled }) => {
+      const few = counts.size <= Math.max(20, filled / 5)
+      return few && longest <= 128 && (field === 'agent' || numeric < 0.9)
+    })
     if (column !== undefined) use(field as keyof typeof LABELS, column, placeholder(column.name))
   }
   for (const column of table.columns) {

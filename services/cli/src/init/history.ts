@@ -51,6 +51,8 @@ export function guessPatience(histories: readonly (readonly Met[])[], ends: Read
       const [before, next] = [history[index - 1]!, history[index]!]
       if (ends.has(before.touchpoint)) continue
       const gap = next.at - before.at
+      // Of one instant: two dates without a time, or two things at once. That is no silence.
+      if (gap === 0) continue
       all.push(gap)
       const own = after.get(before.touchpoint)
       if (own === undefined) after.set(before.touchpoint, [gap])
@@ -109,7 +111,8 @@ export function guessSteps(
     }
     steps.set(touchpoint, step)
   }
-  return steps
+  // All at one step says nothing.
+  return step === 1 && steps.size > 1 ? new Map() : steps
 }
 
 function journeysOf(history: readonly Met[], ends: ReadonlySet<string>): Met[][] {

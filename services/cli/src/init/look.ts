@@ -14,7 +14,7 @@ import { UsageError } from '../terminal.ts'
 import { catalogueText } from './catalogue-text.ts'
 import { type Table, tableOf, tablesOfElements } from './columns.ts'
 import type { Met } from './history.ts'
-import { callName, guessMapping, type MappingGuess, type MappingResult } from './mapping.ts'
+import { ANOTHER_TIME, callName, guessMapping, type MappingGuess, type MappingResult } from './mapping.ts'
 import { mappingText } from './mapping-text.ts'
 import { textsOf } from './probe.ts'
 import { type CatalogueGuess, guessCatalogue, type Named } from './touchpoints.ts'
@@ -161,6 +161,12 @@ function warningsOf(guess: MappingGuess, catalogue: CatalogueGuess, rejectedShar
   }
   if (guess.people.byStatistics) {
     warnings.push(`${guess.people.columns[0]} is taken for the customer only because of how often its values come.`)
+  }
+  const otherTime = [...guess.unused].find(([, reason]) => reason === ANOTHER_TIME)?.[0]
+  if (guess.touchpoint.states && guess.touchpoint.callEnds.size === 0 && otherTime !== undefined) {
+    warnings.push(
+      `${otherTime} is a time too. If a row is a whole deal, rather than one step of it, export the history of the stages; or see emit.`,
+    )
   }
   if (guess.time.ambiguous) warnings.push('Day and month may be the other way round: correct format in mapping.yaml.')
   if (guess.time.needsZone)

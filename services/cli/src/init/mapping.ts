@@ -38,6 +38,9 @@ export type MappingResult =
   | { readonly ok: true; readonly guess: MappingGuess }
   | { readonly ok: false; readonly missing: 'time' | 'customer' }
 
+/** Why a column of times is not used. */
+export const ANOTHER_TIME = 'another time; something that happened then can be an entry of emit'
+
 const MAX_TOUCHPOINTS = 300
 const MAX_PROP_VALUES = 50
 const MAX_PROPS = 16
@@ -230,7 +233,7 @@ function unusedOf(
 
 function reasonOf(column: Column, times: ReadonlyMap<string, TimeGuess>): string {
   if (column.filled === 0) return 'always empty'
-  if (times.has(column.name)) return 'another time; something that happened then can be an entry of emit'
+  if (times.has(column.name)) return ANOTHER_TIME
   if (column.counts.size === 1) return 'the same in every row'
   if (isPersonal(column)) return 'says who somebody is'
   return `${column.counts.size.toLocaleString('en-US')} different values`

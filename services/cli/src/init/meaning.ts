@@ -30,7 +30,7 @@ const BOUGHT = phrases(`
 /** They too say that somebody bought, as a note of the CRM does. */
 const BOUGHT_STATE = phrases(`
     =paid, paid, won, оплачен*, успешно реализован*, =реализовано, сделка выиграна, выигран*,
-    закрыта успешно, закрыто успешно, успешно закрыт*, успешно завершен*, pagado, pagada, ganado,
+    закрыта успешно, закрыто успешно, успешно закрыт*, сделка успешн*, успешная сделка, =успех, купил*, успешно завершен*, pagado, pagada, ganado,
     ganada, bezahlt, gewonnen, 已付款, 已支付, 赢单, 已成交`)
 
 /** Words beside which the ones above do not mean a purchase: not yet, not quite, or not at all. */
@@ -45,7 +45,7 @@ const NOT_BOUGHT = phrases(`
 const REFUSED = phrases(`
     refused, refusal, refuse, declined, decline, rejected, reject, rejection, lost, cancelled, canceled,
     =cancel, cancellation, churned, not interested, disqualified, closed not realized, отказ, отказал*,
-    отказан*, не реализован*, проигран*, отклонен*, отменен*, отмена, потерян*, не купил*, неуспешн*,
+    отказан*, не реализован*, проигран*, отклонен*, отменен*, отмена, потерян*, не купил*, провален*, =провал, некачественн*, неуспешн*,
     rechazado, rechazada, rechazo, cancelado, cancelada, cancelacion, perdido, perdida, abgelehnt,
     ablehnung, verloren, storniert, absage, 拒绝, 取消, 流失, 丢单, 输单, 战败`)
 const NOT_REFUSED = phrases('lost password, policy, click*, page, info, button, cookie*, consent')

@@ -102,8 +102,9 @@ function surest(candidates: readonly Candidate[], table: Table): Candidate | und
 
 function candidateOf(column: Column, table: Table): Candidate[] {
   const kind = KINDS.find(([vocabulary]) => weightOf(column.words, vocabulary) > 0)
-  if (kind === undefined || column.longest > 256 || column.counts.size < 2) return []
+  if (kind === undefined || column.longest > 256) return []
   const [vocabulary, above] = kind
+  if (vocabulary === PERSON_NAME && column.counts.size === 1 && column.filled > 1) return []
   const values = sampleOf(column, 500)
   const looksLike = (pattern: RegExp) => values.filter((value) => pattern.test(value)).length / values.length
   // "customer" is often a name, and as often an id.
@@ -113,7 +114,11 @@ function candidateOf(column: Column, table: Table): Candidate[] {
   const template = placeholder(column.name, filter)
   const texts = textsOf(template, table.rows)
   const covered = texts.filter((text) => text !== '').length
-  return [{ column, template, texts, covered, weight: weightOf(column.words, vocabulary) + (isId ? 30 : above) }]
+  // A caller who is not written as a number ("Anna" <100>) is less sure than one who is.
+  const unsure = vocabulary === PHONE && filter !== 'e164' ? 15 : 0
+  return [
+    { column, template, texts, covered, weight: weightOf(column.words, vocabulary) + (isId ? 30 : above - unsure) },
+  ]
 }
 
 function isPhone(vocabulary: Vocabulary, looksLike: (pattern: RegExp) => number): boolean {

@@ -59,7 +59,7 @@ function read(texts: readonly string[], format: string): (number | null)[] {
 }
 
 const TIME = String.raw`(?:(T|,? +)(\d{1,2}):\d\d(:\d\d)?([.,]\d+)?( ?[AaPp][Mm])?)?( ?[+-]\d\d:?\d\d)?$`
-const NUMBERS = new RegExp(String.raw`^(\d{1,4})([./-])(\d{1,2})\2(\d{2,4})${TIME}`)
+const NUMBERS = new RegExp(String.raw`^(\d{1,4})([./-])(\d{1,2})\2(\d{1,4})${TIME}`)
 const DAY_MONTH_NAME = new RegExp(String.raw`^(\d{1,2})([ -])([A-Za-z]{3,9})\2(\d{4})${TIME}`)
 const MONTH_NAME_DAY = new RegExp(String.raw`^([A-Za-z]{3,9}) (\d{1,2}), (\d{4})${TIME}`)
 const ISO = /^\d{4}-\d\d-\d\d(?:$|[T ]\d\d:\d\d)/

@@ -75,7 +75,7 @@ export function guessCatalogue(met: readonly Met[], options: CatalogueOptions): 
   const entries = common.slice(0, MAX_ENTRIES).map(([id, interactions]): TouchpointEntry => {
     const { outcome, reaction, result, by, awaitsAnswer } = meanings.get(id)!
     const sameSale = outcome === 'bought' && !result && !options.hasOrders && shareAfter(histories, id, bought) >= 0.5
-    const step = outcome === 'bought' && !result && !sameSale ? last : steps.get(id)
+    const step = outcome === 'bought' && !result && !sameSale && steps.size > 0 ? last : steps.get(id)
     // A company's message has no patience of its own, unless it waits for an answer.
     const patienceMs = awaitsAnswer
       ? Math.max(patience.patienceMs, patience.own.get(id) ?? 0)

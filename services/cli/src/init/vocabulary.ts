@@ -184,11 +184,12 @@ export const WAIT: Vocabulary = {
 
 export const DURATION: Vocabulary = {
   tiers: [
+    // What a phone system calls the duration may include the ringing.
+    [4, phrases('billsec, talk, talk*, разговор*, gesprachsdauer')],
     [
       3,
       phrases(`
-    duration, duration*, billsec, talk, talk time, talk*, call length, длительност*, продолжительност*,
-    разговор*, duracion, dauer, gesprachsdauer, 时长`),
+    duration, duration*, call length, длительност*, продолжительност*, duracion, dauer, 时长`),
     ],
   ],
   not: phrases('status, count, type'),

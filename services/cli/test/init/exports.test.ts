@@ -65,6 +65,23 @@ describe('a CRM in windows-1251, divided by semicolons', async () => {
   it('warns of nothing but the zone', () => expect(look.warnings).toEqual([expect.stringContaining('zone')]))
 })
 
+describe('a CRM that exports whole deals', async () => {
+  const deals = Array.from({ length: 90 }, (_, k) => {
+    const stage = ['Новая', 'Сделка успешна', 'Сделка провалена'][k % 3]
+    return `${k * 3};${stage};Иван ${k % 40};+7 903 123-45-${10 + (k % 40)};${10 + (k % 18)}.01.2024;${10 + (k % 18)}.02.2024`
+  })
+  const head = 'ID;Стадия сделки;Контакт;Контакт: Рабочий телефон;Дата создания;Дата изменения'
+  const { look, accepted, touchpoint } = await tryOut(temporary('deals.csv', `\ufeff${[head, ...deals].join('\n')}`))
+
+  it('is taken in, with a word on what is missing', () => {
+    expect(accepted).toBe(1)
+    expect(touchpoint('сделка_успешна')).toMatchObject({ outcome: 'bought', result: true })
+    expect(touchpoint('сделка_провалена')).toMatchObject({ outcome: 'refused', result: true })
+    expect(look.warnings.join()).toContain('Дата изменения is a time too')
+    expect(look.warnings.join()).toContain('only dates')
+  })
+})
+
 describe('a phone system', async () => {
   const { look, interactions, accepted, touchpoint } = await tryOut(temporary('calls.csv', callExport()))
 
@@ -80,7 +97,7 @@ describe('a phone system', async () => {
         .filter(({ touchpoint }) => touchpoint === 'call_wait')
         .every(({ outcome }) => outcome === 'abandoned'),
     ).toBe(true)
-    expect(touchpoint('call_wait').name?.['ru']).toBe('Ожидание на линии')
+    expect(touchpoint('call_wait').name?.ru).toBe('Ожидание на линии')
     expect(touchpoint('call_answer')).toMatchObject({ group: 'phone' })
   })
 

@@ -40,7 +40,7 @@ describe('what a touchpoint’s name means', () => {
   for (const name of bought)
     it(`${name}: bought`, () => expect(meaningOf(name, true)).toMatchObject({ outcome: 'bought', result: false }))
 
-  const results = ['Оплачено', 'paid', 'Closed Won', 'Успешно реализовано', 'pagado', '已付款']
+  const results = ['Оплачено', 'paid', 'Closed Won', 'Успешно реализовано', 'Сделка успешна', 'pagado', '已付款']
   for (const name of results)
     it(`${name}: bought, a result`, () =>
       expect(meaningOf(name, true)).toMatchObject({ outcome: 'bought', result: true }))
@@ -105,6 +105,7 @@ describe('times', () => {
     [['31/05/2024 10:00', '01/06/2024 10:00'], { format: 'dd/MM/yyyy HH:mm', ambiguous: false }],
     [['5/3/2024 2:20 PM', '5/30/2024 12:05 AM'], { format: 'M/d/yyyy h:mm a' }],
     [['2024/05/03 14:20'], { format: 'yyyy/MM/dd HH:mm', needsZone: true }],
+    [['2024/5/1 9:05', '2024/5/28 19:05'], { format: 'yyyy/M/d H:mm' }],
     [['13 Mar 2024 10:21'], { format: 'd MMM yyyy HH:mm' }],
     [['March 3, 2024, 2:20 PM'], { format: 'MMMM d, yyyy, h:mm a' }],
     [['2024/05/03 14:20:00 +0300'], { needsZone: false }],
@@ -244,6 +245,21 @@ describe('columns', () => {
       { field: 'by', column: 'by', template: '{by}' },
     ])
   })
+  it('prefers a caller who is written as a number, and the time of the talk', () => {
+    const guess = guessOf(
+      rows(60, (k) => ({
+        calldate: `2024-05-01 10:${10 + (k % 50)}:00`,
+        clid: `"Anna" <890355510${10 + (k % 9)}>`,
+        src: `890355510${10 + (k % 9)}`,
+        channel: `SIP/trunk-${k}`,
+        duration: `${k}`,
+        billsec: `${k}`,
+        disposition: ['ANSWERED', 'NO ANSWER', 'BUSY'][k % 3]!,
+      })),
+    )
+    expect(guess.people.customer).toBe('{src:e164}')
+    expect(guess.fields.map(({ field, template }) => [field, template])).toEqual([['durationMs', '{billsec:s}']])
+  })
   it('says what is missing', () => {
     expect(guessMapping(tableOf([{ a: 'x' }], null))).toEqual({ ok: false, missing: 'time' })
     expect(guessMapping(tableOf([{ at: '2024-05-01T10:00:00Z', event: 'x' }], null))).toEqual({
@@ -298,6 +314,14 @@ describe('from what customers did', () => {
         ['d', 3],
       ]),
     )
+  })
+
+  it('interactions of one instant are no gap', () => {
+    const histories = Array.from({ length: 30 }, (_, k) => history(`${k}`, 'a0 b0 c5'))
+    expect(guessPatience(histories, new Set())).toMatchObject({ gaps: 30, patienceMs: 7 * DAY_MS })
+  })
+  it('what never follows another has no steps', () => {
+    expect(guessSteps([history('x', 'a0'), history('y', 'b0')], new Set(['a', 'b']), new Set())).toEqual(new Map())
   })
 
   const options = { names: new Map(), states: false, group: undefined, hasOrders: false }
