@@ -24,6 +24,10 @@ const TOUCHPOINTS = ['ad', 'call', 'visit', 'mail', 'offer', 'pay', 'note', 'aft
 
 const optional = <T>(arbitrary: fc.Arbitrary<T>) => fc.option(arbitrary, { nil: undefined })
 
+/** There in so many of a hundred cases. */
+const maybe = <T>(percent: number, arbitrary: fc.Arbitrary<T>): fc.Arbitrary<T | undefined> =>
+  fc.oneof({ weight: percent, arbitrary }, { weight: 100 - percent, arbitrary: fc.constant(undefined) })
+
 /** Leaves out what is undefined, as the log does. */
 function present<T extends object>(value: T): T {
   return Object.fromEntries(Object.entries(value).filter(([, field]) => field !== undefined)) as T
@@ -32,9 +36,9 @@ function present<T extends object>(value: T): T {
 const anyRules = fc.record({
   by: optional(fc.constantFrom('customer', 'company')),
   outcome: optional(fc.constantFrom('continued', 'bought', 'refused', 'abandoned')),
-  reaction: fc.option(fc.constantFrom('positive', 'neutral', 'negative'), { nil: undefined, freq: 2 }),
-  result: fc.option(fc.constant(true), { nil: undefined, freq: 4 }),
-  stage: fc.option(fc.constantFrom('post_purchase', 'decision'), { nil: undefined, freq: 2 }),
+  reaction: maybe(30, fc.constantFrom('positive', 'neutral', 'negative')),
+  result: maybe(20, fc.constant(true)),
+  stage: maybe(30, fc.constantFrom('post_purchase', 'decision')),
   step: optional(fc.integer({ min: 1, max: 3 })),
   group: optional(fc.constantFrom('phone', 'site')),
   patienceMs: optional(steps(6)),
@@ -72,17 +76,17 @@ const interaction: fc.Arbitrary<Omit<Interaction, 'id'>> = fc
     customer: fc.constant('u'),
     touchpoint: fc.constantFrom(...TOUCHPOINTS),
     at: steps(24),
-    by: fc.option(fc.constantFrom('customer', 'company'), { nil: undefined, freq: 3 }),
-    outcome: fc.option(fc.constantFrom('continued', 'bought', 'refused', 'abandoned'), { nil: undefined, freq: 1 }),
-    reaction: fc.option(fc.constantFrom('positive', 'neutral', 'negative'), { nil: undefined, freq: 4 }),
-    episode: fc.option(fc.constantFrom('call-1', 'call-2'), { nil: undefined, freq: 2 }),
-    order: fc.option(fc.constantFrom('o1', 'o2'), { nil: undefined, freq: 2 }),
-    agent: fc.option(fc.constantFrom('ann', 'bob'), { nil: undefined, freq: 2 }),
-    waitMs: fc.option(fc.integer({ min: 0, max: 9 }), { nil: undefined, freq: 4 }),
+    by: maybe(25, fc.constantFrom('customer', 'company')),
+    outcome: maybe(45, fc.constantFrom('continued', 'bought', 'refused', 'abandoned')),
+    reaction: maybe(20, fc.constantFrom('positive', 'neutral', 'negative')),
+    episode: maybe(40, fc.constantFrom('call-1', 'call-2')),
+    order: maybe(40, fc.constantFrom('o1', 'o2')),
+    agent: maybe(40, fc.constantFrom('ann', 'bob')),
+    waitMs: maybe(20, fc.integer({ min: 0, max: 9 })),
   })
   .map((fields) => present(fields) as Omit<Interaction, 'id'>)
 
-const tick = fc.option(steps(36), { nil: null, freq: 5 })
+const tick = maybe(80, steps(36)).map((time) => time ?? null)
 
 const MAX_LENGTH = 14
 

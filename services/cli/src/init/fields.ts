@@ -5,7 +5,7 @@ import { COST, CURRENCY, DURATION, LABELS, UNITS, VALUE, type Vocabulary, WAIT, 
 
 /** The optional fields of an interaction that a column gives by itself: amounts, waits, labels and results. */
 
-export type OptionalField =
+type OptionalField =
   | 'value'
   | 'cost'
   | 'currency'
@@ -34,7 +34,7 @@ export interface Fields {
 /** Below this share of usable values a column is left out: each of the others would reject its whole row. */
 const USABLE = 0.998
 
-/** @param bestOf the best free column of a vocabulary; it is taken from then on if `take` says so */
+/** @param taken columns that are something else already; those that are used here are added */
 export function guessFields(table: Table, taken: Set<string>): Fields {
   const fields: FieldGuess[] = []
   const unfit = new Map<string, string>()

@@ -48,7 +48,11 @@ export function lookAt(sniffed: Sniffed, fileName: string, options: { readonly n
   const names = namesOf(raws, guess)
   const file = { name: fileName, delimiter: sniffed.delimiter, encoding: sniffed.encoding, rows: sniffed.rows.length }
   const mapping = mappingText(guess, file, new Set(raws).size - (raws.includes('') ? 1 : 0))
-  const { interactions, rejected, rejectedBy } = interactionsOf(parsed(mapping), sniffed, options.now)
+  const { interactions, rejected, rejectedBy } = interactionsOf(
+    parseMapping(mapping, 'mapping.yaml'),
+    sniffed,
+    options.now,
+  )
   const met = interactions.map(
     (one): Met => ({
       person: personKey(personOf(one as Interaction)),
@@ -64,6 +68,7 @@ export function lookAt(sniffed: Sniffed, fileName: string, options: { readonly n
     hasOrders: guess.order !== undefined,
   })
   const text = catalogueText(catalogue, fileName)
+  // A file that our own reader refuses must not be written.
   parseCatalogue(text, 'touchpoints.yaml')
   const rows = sniffed.rows.length
   const warnings = warningsOf(
@@ -89,10 +94,6 @@ function choose(rows: readonly unknown[], sniffed: Sniffed, fileName: string): {
   throw new UsageError(
     `${fileName}: none of its columns ${what}. Columns: ${columns}. Write mapping.yaml by hand, with ${field}; weaklink import --help shows how it is used.`,
   )
-}
-
-function parsed(text: string): Mapping {
-  return parseMapping(text, 'mapping.yaml')
 }
 
 function firstFault({ rows }: Sniffed): string {

@@ -23,7 +23,7 @@ export interface MappingGuess {
   readonly unused: ReadonlyMap<string, string>
 }
 
-export interface TouchpointGuess {
+interface TouchpointGuess {
   readonly template: string
   /** Empty where no column is it, and the template is one name for all rows. */
   readonly columns: readonly string[]
@@ -201,7 +201,6 @@ function guessId(table: Table, taken: ReadonlySet<string>): string | undefined {
     // Numbers of rows: a longer export numbers them anew.
     return unique && !values.every((value, row) => Number(value) === Number(values[0]) + row)
   })
-  // Elements of a list share the ids of what they are in.
   return column?.name
 }
 

@@ -109,7 +109,8 @@ function rank({ step, outcome, stage, by }: TouchpointEntry): number {
   if (step !== undefined) return step
   if (by === 'company') return 1e6
   if (stage !== undefined) return 1e5
-  return outcome === 'bought' ? 1e3 : 1e4
+  if (outcome === 'bought') return 1e3
+  return outcome === 'refused' ? 1e4 : 1e2
 }
 
 /** The raw value, with its language guessed by its script. */

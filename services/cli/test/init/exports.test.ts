@@ -1,8 +1,9 @@
 import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { gzipSync } from 'node:zlib'
+import { deriveChains } from '@weaklink/chains'
 import { describe, expect, it } from 'vitest'
-import { appEvents, callExport, crmExport, encodeAs, temporary, tryOut } from './samples.ts'
+import { appEvents, callExport, crmExport, encodeAs, NOW, temporary, tryOut } from './samples.ts'
 
 // Whole exports: what init makes of them, and that the import takes them so.
 
@@ -60,6 +61,24 @@ describe('a CRM in windows-1251, divided by semicolons', async () => {
   it('takes the patience from the gaps', () => {
     expect(catalogue.patienceMs).toBe(7 * 86_400_000)
     expect(look.catalogueText).toContain('covers 95 % of the')
+  })
+
+  it('gives the true answer: who signed is one sale, paid or not, and who refused was lost at a place', () => {
+    const chains = [...Map.groupBy(interactions, ({ customer }) => customer ?? '')].flatMap(([customer, list]) =>
+      deriveChains(
+        { kind: 'customer', customer },
+        list.map((one, index) => ({ ...one, id: `${index}` })),
+        catalogue,
+        NOW,
+      ),
+    )
+    const met = (id: string) => interactions.filter((one) => one.touchpoint === id).length
+    const refused = chains.filter(({ reason }) => reason === 'refused')
+    expect(chains.filter(({ state }) => state === 'converted')).toHaveLength(met('договор_подписан'))
+    expect(refused).toHaveLength(met('отказ') + met('закрыто_и_не_реализовано'))
+    expect(new Set(refused.map(({ place }) => place))).toEqual(
+      new Set(['первичный_контакт', 'встреча', 'кп_отправлено']),
+    )
   })
 
   it('warns of nothing but the zone', () => expect(look.warnings).toEqual([expect.stringContaining('zone')]))

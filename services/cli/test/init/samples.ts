@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { type Catalogue, parseCatalogue } from '@weaklink/chains'
 import {
   applyMapping,
@@ -69,28 +70,23 @@ export async function tryOut(path: string, maxRows = 50_000): Promise<Tried> {
 /** Runs `weaklink init` as a program. */
 export function runInit(args: readonly string[], cwd: string): { status: number; stdout: string; stderr: string } {
   const module = new URL('../../src/commands/init.ts', import.meta.url).href
+  // The packages are found from here, below the repository; the command itself runs in `cwd`.
   const script = `
     import { Command } from 'commander'
     import { initCommand } from ${JSON.stringify(module)}
+    process.chdir(${JSON.stringify(cwd)})
     try {
       await new Command('weaklink').option('--json').addCommand(initCommand()).parseAsync(['node', 'weaklink', ...process.argv.slice(1)])
     } catch (error) {
       process.stderr.write(error.name + ': ' + error.message)
       process.exitCode = error.name === 'UsageError' ? 2 : 1
     }`
-  // The packages are found from where the script runs: below the repository.
-  const here = new URL('.', import.meta.url).pathname
-  const chdir = `process.chdir(${JSON.stringify(cwd)});`
   try {
-    const stdout = execFileSync(
-      process.execPath,
-      ['--input-type=module', '-e', script.replace('try {', `${chdir} try {`), 'init', ...args],
-      {
-        cwd: here,
-        encoding: 'utf8',
-        stdio: ['ignore', 'pipe', 'pipe'],
-      },
-    )
+    const stdout = execFileSync(process.execPath, ['--input-type=module', '-e', script, 'init', ...args], {
+      cwd: fileURLToPath(new URL('.', import.meta.url)),
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
     return { status: 0, stdout, stderr: '' }
   } catch (error) {
     const { status, stdout, stderr } = error as { status: number; stdout: string; stderr: string }
