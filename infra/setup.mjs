@@ -13,13 +13,13 @@ const wanted = createHash('sha256')
 
 if (!existsSync(stamp) || readFileSync(stamp, 'utf8') !== wanted) {
   process.stderr.write('Installing packages (once; about half a minute) …\n')
-  const npm = spawnSync('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'], {
+  const npm = spawnSync('npm', ['install', '--no-save', '--no-audit', '--no-fund', '--loglevel=error'], {
     cwd: root,
     stdio: ['ignore', 2, 2],
     shell: process.platform === 'win32',
   })
   if (npm.status !== 0) {
-    process.stderr.write('npm ci failed: see the lines above; then run the same command again\n')
+    process.stderr.write('npm install failed: see the lines above; then run the same command again\n')
     process.exit(1)
   }
   writeFileSync(stamp, wanted)
