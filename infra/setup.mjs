@@ -1,5 +1,6 @@
 // Installs what package-lock.json names, once for each state of that file. Runs on any Node ≥ 20: the Node 24 that the
-// project itself runs on comes with the packages.
+// project itself runs on comes with the packages. Not `npm ci`: that refuses a lock file that does not list the optional
+// binaries of every platform, and the one here lists those that could be had where it was written.
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
