@@ -100,7 +100,7 @@ function decodeControl(
       return { ok: true, fact: { kind, hash } }
     }
     case 'touch': {
-      const person = value['person']
+      const person = value.person
       if (!isKind(person)) return rejected('bad_control_record', 'person', 'customer or anonymous', person)
       if (key === null || key.length === 0) return rejected('key_mismatch', 'key', 'the customer', undefined)
       return { ok: true, fact: { kind, person: { kind: person, customer: new TextDecoder().decode(key) } } }

@@ -10,10 +10,14 @@ if (Number(process.versions.node.split('.')[0]) >= 24) {
 } else {
   const node = fileURLToPath(new URL('../../../node_modules/node/bin/node', import.meta.url))
   if (!existsSync(node)) {
-    process.stderr.write(`weaklink needs Node 24 or newer (this is ${process.version}); run npm install in the clone, it brings one\n`)
+    process.stderr.write(
+      `weaklink needs Node 24 or newer (this is ${process.version}); run npm install in the clone, it brings one\n`,
+    )
     process.exit(1)
   }
-  const { status, signal } = spawnSync(node, [fileURLToPath(import.meta.url), ...process.argv.slice(2)], { stdio: 'inherit' })
+  const { status, signal } = spawnSync(node, [fileURLToPath(import.meta.url), ...process.argv.slice(2)], {
+    stdio: 'inherit',
+  })
   if (signal) process.kill(process.pid, signal)
   process.exit(status ?? 1)
 }

@@ -14,7 +14,6 @@ import { explain } from './explain.ts'
 const program = new Command('weaklink')
   .description('Finds where and why the chains of your customers break.')
   .version('0.1.0')
-  .configureHelp({ showGlobalOptions: true })
   .addOption(new Option('--data-dir <dir>', 'where everything is kept').default('.weaklink').env('WEAKLINK_DATA_DIR'))
   .option('--json', 'one JSON document on stdout instead of text')
   .addHelpText(
@@ -44,7 +43,9 @@ for (const command of [
 ]) {
   program.addCommand(command)
 }
-for (const command of [program, ...program.commands.flatMap((one) => [one, ...one.commands])]) command.exitOverride()
+for (const command of [program, ...program.commands.flatMap((one) => [one, ...one.commands])]) {
+  command.exitOverride().configureHelp({ showGlobalOptions: true }).showHelpAfterError('(add --help for what it takes)')
+}
 
 try {
   await program.parseAsync()
