@@ -11,7 +11,7 @@ export interface Story {
 }
 
 /** An interaction, and when the company's log got it. */
-export interface Recorded {
+interface Recorded {
   readonly interaction: Interaction
   readonly recordedAt: number
 }
@@ -25,7 +25,7 @@ export interface Look {
 }
 
 /** `$ weaklink report breakpoints --at furthest`, and the first lines that it prints. */
-export interface ShownReport {
+interface ShownReport {
   readonly options: Readonly<Record<string, string>>
   readonly text: string
 }

@@ -39,7 +39,7 @@ const FIELDS = {
 type FieldName = keyof typeof FIELDS
 
 /** As an error names them. */
-export const ALLOWED_KEYS = `one of ${Object.keys(FIELDS).join(', ')}, customer, returning, or props.NAME`
+const ALLOWED_KEYS = `one of ${Object.keys(FIELDS).join(', ')}, customer, returning, or props.NAME`
 
 /** @throws QueryError naming the keys there are */
 export function parseKey(option: 'by' | 'where', text: string): Key {
@@ -103,7 +103,7 @@ export function showValue(key: Key, json: string | number | boolean | null): Key
  *
  * @throws QueryError where the key cannot have such a value
  */
-export function equalsSql(key: Key, value: string, params: Params): string {
+function equalsSql(key: Key, value: string, params: Params): string {
   switch (key.kind) {
     case 'customer':
       return `if(kind = 'customer', customer, '') = ${params.bind(value, 'String')}`

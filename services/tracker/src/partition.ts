@@ -206,8 +206,10 @@ export class PartitionTracker {
 
   async #takeTick(tick: number, record: LogRecord): Promise<void> {
     if (this.#position.tick !== null && tick <= this.#position.tick) return
-    this.#position.tick = tick
+    // Deadlines first, by the T that was: under the new one, what it ends would no longer have a deadline to pass, and its
+    // row would change under the version of an older record, which a second owner may overwrite.
     this.#dateDirty()
+    this.#position.tick = tick
     const version = versionOf(this.#position.epoch, record.offset)
     for (;;) {
       const keys = this.#deadlines.takePassed(tick, TICK_SLICE)

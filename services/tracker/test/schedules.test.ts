@@ -177,7 +177,7 @@ function expected({ records, catalogues }: Schedule): {
 }
 
 const seed = process.env.WEAKLINK_SEED
-const runs = Number(process.env.WEAKLINK_RUNS ?? 600)
+const runs = Number(process.env.WEAKLINK_RUNS ?? 2_000)
 
 describe('the tracker of a partition', () => {
   it('L4: batches, flushes, deaths, evictions and late writers change nothing', async () => {
