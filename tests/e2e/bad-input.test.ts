@@ -103,6 +103,29 @@ describe('lines', () => {
     expect(rows).toEqual([{ touchpoint: 'site_visit' }])
   })
 
+  it('a file that comes again under another mapping is refused: its events would stand there twice', async () => {
+    const csv = file('crm.csv', 'who,what,when\nann,chat,2024-05-01 10:00\n')
+    const mapping = (zone: string, column = 'when') =>
+      file(
+        'm.yaml',
+        `time: { format: "yyyy-MM-dd HH:mm", zone: ${zone} }\ncustomer: "{who}"\ntouchpoint: "{what}"\nat: "{${column}}"\n`,
+      )
+    const data = dataDir()
+    const run = (path: string, ...more: string[]) =>
+      weaklink(['import', csv, '--mapping', path, '--data-dir', data, ...more])
+    expect(await run(mapping('UTC', 'then'))).toMatchObject({ status: 2 })
+    expect(await run(mapping('UTC'))).toMatchObject({ status: 0 })
+    expect(await run(mapping('Europe/Moscow'))).toMatchObject({
+      status: 2,
+      stderr: expect.stringContaining('under another mapping'),
+    })
+    expect(await run(mapping('UTC'))).toMatchObject({ status: 0, stdout: expect.stringContaining('1 already there') })
+    expect(await run(mapping('Europe/Moscow'), '--mapping-changed')).toMatchObject({
+      status: 0,
+      stdout: expect.stringContaining('1 interactions taken in'),
+    })
+  })
+
   it('nothing but bad lines is a failure', async () => {
     const outcome = await weaklink(['import', file('bad.jsonl', '{\n{\n'), '--data-dir', dataDir()])
     expect(outcome).toMatchObject({ status: 1, stderr: expect.stringContaining('Nothing could be taken in') })

@@ -151,6 +151,7 @@ SELECT
     chains.atRisk[k] AS atRisk, chains.reversed[k] AS reversed, chains.complained[k] AS complained,
     chains.returned[k] AS returned, chains.returnedAndBought[k] AS returnedAndBought,
     chains.staff[k] AS staff, chains.brokenEpisode[k] AS brokenEpisode, chains.recovered[k] AS recovered,
+    chains.interactions.channel[k][1] AS channel, chains.interactions.campaign[k][1] AS campaign, -- of the first interaction
     chains.interactions.touchpoint[k] AS touchpoints,
     length(chains.interactions.id[k]) AS interactions
 FROM {db}.customer_chains FINAL

@@ -18,16 +18,17 @@ describe('the text of a breakpoints report', () => {
       6 chains of 5 customers: 3 broken, 1 converted (1 complained), 1 open, 1 ignored.
       Of the broken ones 2 are lost for good so far; after 1 the customer came back (none bought).
 
-      touchpoint  reached  broke  rate  excess  why              recovered  returned  wait p50/p95
-      call_wait         3      2  67 %    +1.1  abandoned 100 %          1         1      40s/1.6m
-      ad_view           4      1  33 %    +0.1  silence 100 %            0         0
-      survey            0      0     –       0                           0         0
-      call_talk         1      0   0 %    −0.3                           0         0
-      visit             1      0   0 %    −0.3                           0         0
-      sms               2      0   0 %    −0.6                           0         0
+      touchpoint  reached  open  broke  rate  excess  why              recovered  returned  wait p50/p95
+      call_wait         3     0      2  67 %    +1.1  abandoned 100 %          1         1      40s/1.6m
+      ad_view           4     1      1  33 %    +0.1  silence 100 %            0         0
+      call_talk         1     0      0   0 %    −0.3                           0         0
+      visit             1     0      0   0 %    −0.3                           0         0
+      sms               2     0      0   0 %    −0.6                           0         0
 
       Provisional: chains that started after 2024-03-04. More than 1 % are still open, and some of them
       will break yet.
+      The rate leaves out the chains that are still open at the place: broke / (reached − open).
+      Only after the end of chains: survey.
       As of 2024-04-10.
       "
     `)
@@ -44,16 +45,18 @@ describe('the text of a breakpoints report', () => {
       Of the broken ones 2 are lost for good so far; after 1 the customer came back
       (none bought).
 
-      touchpoint  reached  broke  rate  excess  why              wait p50/p95
-      call_wait         3      2  67 %    +1.1  abandoned 100 %      40s/1.6m
-      ad_view           4      1  33 %    +0.1  silence 100 %
-      survey            0      0     –       0
-      call_talk         1      0   0 %    −0.3
-      visit             1      0   0 %    −0.3
-      sms               2      0   0 %    −0.6
+      touchpoint  reached  open  broke  rate  excess  why              wait p50/p95
+      call_wait         3     0      2  67 %    +1.1  abandoned 100 %      40s/1.6m
+      ad_view           4     1      1  33 %    +0.1  silence 100 %
+      call_talk         1     0      0   0 %    −0.3
+      visit             1     0      0   0 %    −0.3
+      sms               2     0      0   0 %    −0.6
 
       Provisional: chains that started after 2024-03-04. More than 1 % are still open,
       and some of them will break yet.
+      The rate leaves out the chains that are still open at the place: broke /
+      (reached − open).
+      Only after the end of chains: survey.
       As of 2024-04-10.
       "
     `)
@@ -67,16 +70,16 @@ describe('the text of a breakpoints report', () => {
       0.7 more than expected; 100 % of them were abandoned.
 
       2 chains of 2 customers: 1 broken, 1 converted (1 complained), 0 open.
-      Of the broken ones <1> are lost for good so far; none of these customers has come back.
+      Of the broken ones <1> is lost for good so far; none of these customers has come back.
 
       touchpoint  reached  broke  rate  excess  why              recovered  returned  wait p50/p95  name
       call_wait         2      1  50 %  <  +0.7>  abandoned 100 %          1         0      40s/1.6m  Ожидание на линии
-      survey            0      0     –       0                           0         0
       call_talk         1      0   0 %  <  −0.1>                           0         0
       sms               1      0   0 %  <  −0.1>                           0         0
       visit             1      0   0 %  <  −0.1>                           0         0
       ad_view           2      0   0 %  <  −0.3>                           0         0                广告
 
+      Only after the end of chains: survey.
       As of 2024-04-10.
       "
     `)
@@ -93,7 +96,6 @@ describe('the text of a breakpoints report', () => {
       channel = ads, returning = false
       touchpoint  reached  broke  rate  excess  why              recovered  returned  wait p50/p95
       call_wait         2      1  50 %    +0.7  abandoned 100 %          1         0      40s/1.6m
-      survey            0      0     –       0                           0         0
       call_talk         1      0   0 %    −0.1                           0         0
       sms               1      0   0 %    −0.1                           0         0
       visit             1      0   0 %    −0.1                           0         0
@@ -104,11 +106,13 @@ describe('the text of a breakpoints report', () => {
       ad_view           1      1  100 %       0  silence 100 %          0         0
 
       channel = seo, returning = true
-      touchpoint  reached  broke  rate  excess  why  recovered  returned  wait p50/p95
-      ad_view           1      0     –       0               0         0
+      touchpoint  reached  open  broke  rate  excess  why  recovered  returned  wait p50/p95
+      ad_view           1     1      0     –       0               0         0
 
       Provisional: chains that started after 2024-03-04. More than 1 % are still open, and some of them
       will break yet.
+      The rate leaves out the chains that are still open at the place: broke / (reached − open).
+      Only after the end of chains: survey.
       Chains that started from 2024-03-02. As of 2024-04-10.
       "
     `)

@@ -21,7 +21,7 @@ const program = new Command('weaklink')
     `
 Begin with an export of customer events:
   weaklink init export.csv              look at it, write mapping.yaml and touchpoints.yaml
-  weaklink import export.csv --mapping mapping.yaml --catalogue touchpoints.yaml
+  weaklink import export.csv --mapping mapping.yaml --catalogue touchpoints.yaml --clock data
   weaklink report breakpoints           where chains break, the weakest place first
   weaklink chain CUSTOMER               one customer's chains, step by step
 

@@ -108,12 +108,15 @@ function totalsText({ totals, within }: BreakpointsReport, { style, width, noun 
       totals.returned === 0
         ? 'none of these customers has come back'
         : `after ${whole(totals.returned)} the customer came back (${totals.returnedAndBought === 0 ? 'none' : whole(totals.returnedAndBought)} ${bought})`
-    lines.push(wrap(`Of the broken ones ${lost} are lost for good so far; ${back}.`, width))
+    const verb = totals.broken - totals.returned === 1 ? 'is' : 'are'
+    lines.push(wrap(`Of the broken ones ${lost} ${verb} lost for good so far; ${back}.`, width))
   }
   return lines.join('\n')
 }
 
-function placesTable(places: readonly Breakpoint[], context: Context): string[] {
+function placesTable(all: readonly Breakpoint[], context: Context): string[] {
+  // What occurs only after the end of chains cannot break one; the notes name it.
+  const places = all.filter(({ reached }) => reached > 0)
   const { style, names, width, showWaits } = context
   const column = (title: string, cell: (place: Breakpoint) => string, mark?: Column['mark']): Column => ({
     title,
@@ -129,6 +132,7 @@ function placesTable(places: readonly Breakpoint[], context: Context): string[] 
   const core: Column[] = [
     { ...column('touchpoint', (place) => place.touchpoint), align: 'left' },
     column('reached', (place) => whole(place.reached)),
+    ...(places.some(({ openHere }) => openHere > 0) ? [column('open', (place) => whole(place.openHere))] : []),
     column('broke', (place) => whole(place.broke)),
     column('rate', (place) => percent(place.broke, place.reached - place.openHere)),
     column('excess', (place) => signed(place.excess), marked),
@@ -184,6 +188,18 @@ function notes(report: BreakpointsReport, { style, width, noun }: Context): stri
         ? `Provisional: more than 1 % of the ${noun}s are still open on every day so far, and some of them will break yet.`
         : `Provisional: ${noun}s that started after ${report.settledThrough}. More than 1 % are still open, and some of them will break yet.`,
     )
+  }
+  const places = report.groups.flatMap(({ breakpoints }) => breakpoints)
+  if (places.some(({ openHere }) => openHere > 0)) {
+    lines.push(`The rate leaves out the ${noun}s that are still open at the place: broke / (reached − open).`)
+  }
+  const reached = new Set(places.filter((place) => place.reached > 0).map(({ touchpoint }) => touchpoint))
+  const after = [...new Set(places.map(({ touchpoint }) => touchpoint))].filter(
+    (touchpoint) => !reached.has(touchpoint),
+  )
+  if (after.length > 0) lines.push(`Only after the end of ${noun}s: ${after.join(', ')}.`)
+  if (report.totals.broken > 0 && report.totals.converted === 0 && report.within === null) {
+    lines.push('Nothing has converted: is there a touchpoint with `outcome: bought` in touchpoints.yaml?')
   }
   if (report.at === 'furthest') lines.push(`What did not convert counts at the furthest place that it came to.`)
   if (report.olderCatalogue > 0) {

@@ -73,7 +73,8 @@ async function answer(run: Run, planted: readonly PlantedWeakLink[], dataDir: st
         ...found.map((one) => foundText(one)),
         '',
         'Look further:',
-        `  npx weaklink report breakpoints --by campaign --data-dir ${dataDir}`,
+        `  npx weaklink report breakpoints --where campaign=summer_sale --data-dir ${dataDir}`,
+        `  npx weaklink report breakpoints --by channel --data-dir ${dataDir}`,
         `  npx weaklink report chains --place call_wait --data-dir ${dataDir}`,
         `  npx weaklink chain customer-00001 --data-dir ${dataDir}`,
         `  npx weaklink sql "SELECT place, reason, count() FROM chains GROUP BY ALL ORDER BY 3 DESC" --data-dir ${dataDir}`,
@@ -83,7 +84,7 @@ async function answer(run: Run, planted: readonly PlantedWeakLink[], dataDir: st
 }
 
 function foundText({ planted, rank, report }: Found): string {
-  const where = planted.where === null ? '' : ` where ${planted.where}`
+  const where = planted.where === null ? '' : ` (--where ${planted.where})`
   const place = report.groups[0]?.breakpoints[(rank ?? 0) - 1]
   const says =
     place === undefined

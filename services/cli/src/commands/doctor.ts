@@ -56,7 +56,7 @@ async function log(workspace: Workspace): Promise<Finding[]> {
     const { identity } = await opened.describe(INTERACTIONS_TOPIC)
     const positions = await workspace.trackerStore.loadPositions()
     const findings = (await opened.ranges(INTERACTIONS_TOPIC)).map(({ partition, start, end }): Finding => {
-      const what = `partition ${partition}`
+      const what = `log, partition ${partition}`
       const position = positions.find((one) => one.partition === partition && one.logIdentity === identity)
       if (position === undefined) {
         return {
@@ -72,8 +72,11 @@ async function log(workspace: Workspace): Promise<Finding[]> {
           says: `the position ${position.offset} is not in the log, which holds ${start} to ${end}: the log was shortened or replaced`,
         }
       }
-      const tick = position.tick === null ? 'no tick yet' : `T is ${new Date(position.tick).toISOString()}`
-      const taken = `${position.accepted} interactions, ${position.duplicates} duplicates, ${position.rejected} rejected; ${tick}`
+      const tick =
+        position.tick === null
+          ? 'no chain has been ended by time yet'
+          : `chains are judged as of ${new Date(position.tick).toISOString()}`
+      const taken = `${position.accepted} interactions, ${position.duplicates} duplicates, ${position.rejected} rejected by the tracker; ${tick}`
       const lag = end - position.offset
       return lag === 0
         ? { what, state: 'good', says: `everything is taken in: ${taken}` }

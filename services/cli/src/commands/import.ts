@@ -1,10 +1,12 @@
 import { parseMapping, REJECTION_REASONS, rejectionText } from '@weaklink/interactions'
 import { Command, Option } from 'commander'
+import { compareMapping } from '../import/history.ts'
 import { type ImportSummary, importFiles } from '../import/import.ts'
 import { type Line, type ReadInteractionsOptions, readInteractions } from '../import/interactions.ts'
 import type { RowFormat } from '../input/index.ts'
 import { type CommonOptions, readCatalogue, readText, withTracker } from '../run.ts'
 import { openTerminal, type Terminal } from '../terminal.ts'
+import type { Workspace } from '../workspace.ts'
 
 interface ImportFlags extends CommonOptions {
   readonly format?: RowFormat
@@ -12,6 +14,7 @@ interface ImportFlags extends CommonOptions {
   readonly catalogue?: string
   readonly clock: 'data' | 'wall'
   readonly dryRun?: boolean
+  readonly mappingChanged?: boolean
 }
 
 /** How many interactions a dry run shows. */
@@ -36,6 +39,10 @@ export function importCommand(): Command {
         .default('wall'),
     )
     .option('--dry-run', 'take nothing in: show the first interactions and everything that would be rejected')
+    .option(
+      '--mapping-changed',
+      'import a file again under another mapping, although its events may then stand there twice',
+    )
     .addHelpText(
       'after',
       `
@@ -49,7 +56,8 @@ Rejected lines are written to a file that the summary names; the other lines are
     )
     .action(async (files: string[], _flags: unknown, command: Command) => {
       const flags = command.optsWithGlobals<ImportFlags>()
-      const mapping = flags.mapping === undefined ? undefined : parseMapping(readText(flags.mapping), flags.mapping)
+      const mappingText = flags.mapping === undefined ? null : readText(flags.mapping)
+      const mapping = mappingText === null ? undefined : parseMapping(mappingText, flags.mapping ?? '')
       const catalogue = flags.catalogue === undefined ? undefined : readCatalogue(flags.catalogue)
       const chosen = {
         ...(flags.format === undefined ? {} : { format: flags.format }),
@@ -60,6 +68,7 @@ Rejected lines are written to a file that the summary names; the other lines are
         return
       }
       await withTracker(command, { create: true }, async ({ terminal, workspace, log, tracker }) => {
+        let remember = compareMapping(workspace.directory, files, mappingText, flags.mappingChanged ?? false)
         const bar = terminal.progress()
         try {
           const result = await importFiles(workspace, log, tracker, {
@@ -67,14 +76,20 @@ Rejected lines are written to a file that the summary names; the other lines are
             ...chosen,
             ...(catalogue === undefined ? {} : { catalogue }),
             clock: flags.clock,
-            onProgress: ({ phase, part, interactions }) =>
-              bar.show(part, phase === 'reading' ? `${count(interactions)} interactions read` : 'deriving chains'),
+            onProgress: ({ phase, part, interactions }) => {
+              if (interactions > 0) {
+                remember()
+                remember = () => {}
+              }
+              bar.show(part, phase === 'reading' ? `${count(interactions)} interactions read` : 'deriving chains')
+            },
           })
           bar.stop()
           terminal.answer(
             () => summaryText(terminal, result.summary),
             () => result.summary,
           )
+          for (const remark of await remarks(workspace, result.summary, flags.clock)) terminal.note(remark)
           if (result.broken !== null) {
             terminal.note(`${result.broken.message} What came before is in; import the whole file to complete it.`)
             process.exitCode = 1
@@ -87,6 +102,43 @@ Rejected lines are written to a file that the summary names; the other lines are
         }
       })
     })
+}
+
+/** What an owner would want to know before believing the report. */
+async function remarks({ store }: Workspace, { to, asOf }: ImportSummary, clock: 'data' | 'wall'): Promise<string[]> {
+  const lines: string[] = []
+  const [state] = await store.query<{ older: number; patienceMs: number; newestAt: number | null }>(STATE)
+  if (
+    to !== null &&
+    asOf !== null &&
+    clock === 'wall' &&
+    Date.parse(asOf) - Date.parse(to) > (state?.patienceMs ?? 0)
+  ) {
+    lines.push(
+      `The newest of these interactions is from ${day(to)}, and chains are judged as of today: what was still open then counts as ended.\n` +
+        'For an export that ended some time ago, import into an empty directory with --clock data.',
+    )
+  }
+  if (asOf !== null && clock === 'data' && Date.parse(asOf) > (state?.newestAt ?? Number.POSITIVE_INFINITY)) {
+    lines.push(
+      `Chains are judged as of ${day(asOf)}, which is later than the newest interaction: an earlier import said that it was so late, and time does not go back.\n` +
+        'To judge by the data alone, import into an empty directory with --clock data.',
+    )
+  }
+  if ((state?.older ?? 0) > 0)
+    lines.push(`${count(state?.older ?? 0)} customers still stand on an older catalogue: weaklink rebuild`)
+  return lines
+}
+
+const STATE = `
+  WITH (SELECT argMax(catalogue, version) FROM positions FINAL) AS inForce
+  SELECT
+    (SELECT countIf(catalogue != inForce) FROM customer_chains FINAL) AS older,
+    (SELECT JSONExtractUInt(any(content), 'patienceMs') FROM catalogues WHERE hash = inForce) AS patienceMs,
+    (SELECT toUnixTimestamp64Milli(max(newestAt)) FROM positions FINAL) AS newestAt`
+
+function day(instant: string): string {
+  return instant.slice(0, 10)
 }
 
 async function dryRun(
@@ -145,6 +197,10 @@ function summaryText(terminal: Terminal, summary: ImportSummary): string {
       `${count(summary.read)} rows read: ${count(summary.accepted)} interactions taken in, ${count(summary.duplicates)} already there, ${count(summary.rejected)} rejected (${summary.seconds.toFixed(1)} s)`,
     ),
   ]
+  if (summary.from !== null && summary.to !== null) {
+    const judged = summary.asOf === null ? '' : `; chains are judged as of ${day(summary.asOf)}`
+    lines.push(`Interactions from ${day(summary.from)} to ${day(summary.to)} (UTC)${judged}.`)
+  }
   if (summary.conflicts > 0) {
     lines.push(yellow(`${count(summary.conflicts)} of those already there have another content now; the first stays.`))
   }

@@ -1,4 +1,5 @@
 import {
+  type BreakpointsQuery,
   type BreakpointsReport,
   breakpoints,
   breakpointsQuery,
@@ -9,6 +10,9 @@ import {
 } from '@weaklink/reports'
 import { Command, Option } from 'commander'
 import { catalogueInForce, type Run, withWorkspace } from '../run.ts'
+
+/** How many values a hint lists. */
+const VALUES_SHOWN = 12
 
 export function reportCommand(): Command {
   return new Command('report')
@@ -42,7 +46,9 @@ Examples:
     )
     .action((_flags: unknown, command: Command) =>
       withWorkspace(command, {}, async (run) => {
-        const report = await breakpoints(run.workspace.store, breakpointsQuery(command.opts()))
+        const query = breakpointsQuery(command.opts())
+        const report = await breakpoints(run.workspace.store, query)
+        if (report.totals.chains === 0 && query.where.size > 0) await sayWhatThereIs(run, query)
         const text = await breakpointsAnswer(run, report)
         run.terminal.answer(
           () => text,
@@ -60,6 +66,7 @@ function chainsCommand(): Command {
     .option('--place <touchpoint>', 'where they are, or ended')
     .option('--customer <id>')
     .option('--limit <n>', 'at most so many', '50')
+    .option('--cursor <cursor>', 'go on after the page that ended with it')
     .addHelpText(
       'after',
       `
@@ -76,6 +83,16 @@ Examples:
         )
       }),
     )
+}
+
+/** Nothing fits `--where`: which values would have? */
+async function sayWhatThereIs({ terminal, workspace }: Run, { where }: BreakpointsQuery): Promise<void> {
+  for (const { key } of where.values()) {
+    const { groups } = await breakpoints(workspace.store, breakpointsQuery({ by: key.name }))
+    const values = groups.map(({ by }) => String(by[key.name] ?? '(none)'))
+    const shown = `${values.slice(0, VALUES_SHOWN).join(', ')}${values.length > VALUES_SHOWN ? ' …' : ''}`
+    terminal.note(`Nothing begins with what --where asks for. Values of ${key.name}: ${shown}`)
+  }
 }
 
 function withSelection(command: Command): Command {

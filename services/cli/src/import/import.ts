@@ -49,6 +49,11 @@ export interface ImportSummary {
   readonly rejectedBy: Readonly<Partial<Record<RejectionReason, number>>>
   /** Null where nothing was rejected. */
   readonly rejectedFile: string | null
+  /** The oldest and the newest instant read, RFC 3339; null where nothing was. */
+  readonly from: string | null
+  readonly to: string | null
+  /** T after the import: chains are judged as of this instant. */
+  readonly asOf: string | null
   readonly seconds: number
 }
 
@@ -92,6 +97,7 @@ export async function importFiles(
   }
 
   let [read, interactions] = [0, 0]
+  let oldestAt: number | null = null
   let newestAt: number | null = null
   let broken: InputError | null = null
   for (const [k, file] of options.files.entries()) {
@@ -103,6 +109,7 @@ export async function importFiles(
         for (const line of batch.lines) {
           if (!line.ok) continue
           const { interaction } = line
+          oldestAt = Math.min(oldestAt ?? interaction.at, interaction.at)
           newestAt = Math.max(newestAt ?? interaction.at, interaction.at)
           const headers = { [IMPORT_HEADER]: importId, [SOURCE_HEADER]: `${line.line}:${file}` }
           records.push({
@@ -149,10 +156,21 @@ export async function importFiles(
       rejected: Object.values(rejectedBy).reduce((total, n) => total + n, 0),
       rejectedBy,
       rejectedFile: rejectedFile.isEmpty ? null : rejectedFile.path,
+      from: instant(oldestAt),
+      to: instant(newestAt),
+      asOf: instant(
+        tracker
+          .positions()
+          .reduce<number | null>((latest, { tick }) => (tick === null ? latest : Math.max(latest ?? tick, tick)), null),
+      ),
       seconds: Math.round(performance.now() - started) / 1000,
     },
     broken,
   }
+}
+
+function instant(at: number | null): string | null {
+  return at === null ? null : new Date(at).toISOString()
 }
 
 /** Stores a catalogue and puts it in force in every partition, unless it already is. */
