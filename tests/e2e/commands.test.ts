@@ -155,7 +155,10 @@ it('CLICKHOUSE_URL: the same commands on a ClickHouse that somebody else runs', 
   const env = { CLICKHOUSE_URL: url.href }
   const own = join(folder.path, 'own')
   try {
-    expect(await weaklink(['import', events, '--data-dir', own], { env })).toMatchObject({ status: 0, stderr: '' })
+    expect(await weaklink(['import', events, '--clock', 'data', '--data-dir', own], { env })).toMatchObject({
+      status: 0,
+      stderr: '',
+    })
     const report = await weaklink(['report', 'breakpoints', '--json', '--data-dir', own], { env })
     expect(JSON.parse(report.stdout).totals).toMatchObject({ customers: 4, chains: 4 })
     const sql = await weaklink(['sql', 'SELECT count() AS n FROM interactions', '--json', '--data-dir', own], { env })

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 /** Runs the real command in a process of its own, as a user would. */
-const BIN = fileURLToPath(new URL('../../services/cli/bin/weaklink.js', import.meta.url))
+export const BIN = fileURLToPath(new URL('../../services/cli/bin/weaklink.js', import.meta.url))
 
 export interface Outcome {
   readonly status: number | null

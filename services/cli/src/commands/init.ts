@@ -5,6 +5,9 @@ import { Command, Option } from 'commander'
 import { parse } from 'yaml'
 import { durationText } from '../duration.ts'
 import { type Look, lookAt } from '../init/look.ts'
+import { mergedText } from '../init/mapping-text.ts'
+import { dayOf } from '../init/time-range.ts'
+import { titleOf } from '../init/touchpoints.ts'
 import { count } from '../init/yaml-text.ts'
 import { type RowFormat, type Sniffed, sniff } from '../input/index.ts'
 import type { CommonOptions } from '../run.ts'
@@ -60,11 +63,14 @@ It looks at the first ${count(MAX_ROWS)} rows, guesses, and says what it guessed
         quoted(catalogueFile),
       ]
       if (flags.format !== undefined) words.push('--format', flags.format)
+      // The default needs no words; a variable of this shell may be gone in the next.
+      const chosen = ['cli', 'env'].includes(command.getOptionValueSourceWithGlobals('dataDir') ?? '')
+      const dataDir = chosen ? ` --data-dir ${quoted(flags.dataDir)}` : ''
       const commands = [
         `${words.join(' ')} --dry-run`,
         `${words.join(' ')} --clock data`,
         'weaklink report breakpoints',
-      ]
+      ].map((words) => `${words}${dataDir}`)
       const terminal = openTerminal({ json: flags.json ?? false })
       terminal.answer(
         () => lookText(look, sniffed, basename(file), [mappingFile, catalogueFile], commands, terminal.style),
@@ -102,7 +108,7 @@ function lookText(
     ['each', mapping.each],
     ['customer', people.customer, `${count(people.people)} of them`],
     ['anonymousId', people.anonymousId],
-    ['touchpoint', touchpoint.template, `${count(catalogue.touchpoints.length + catalogue.leftOut)} of them`],
+    ['touchpoint', touchpoint.template, `${count(look.touchpoints.different)} of them${mergedText(look.touchpoints)}`],
     ['at', time.template, `${time.format}${time.needsZone ? ', zone UTC' : ''}`],
     ['id', mapping.id],
     ['episode', mapping.episode?.column],
@@ -116,11 +122,12 @@ function lookText(
     const paint =
       one.outcome === 'bought' ? green : one.outcome === 'refused' || one.reaction === 'negative' ? red : dim
     const meaning = `${kind}${one.result === true ? ', a result' : ''}${one.patienceMs === undefined ? '' : `, patience ${durationText(one.patienceMs)}`}`
-    return `  ${(one.step?.toString() ?? '–').padStart(3)}  ${(Object.values(one.name)[0] ?? one.id).padEnd(32)} ${count(one.interactions).padStart(9)}  ${paint(meaning.replace(/^, /, ''))}`.trimEnd()
+    return `  ${(one.step?.toString() ?? '–').padStart(3)}  ${titleOf(one).padEnd(32)} ${count(one.interactions).padStart(9)}  ${paint(meaning.replace(/^, /, ''))}`.trimEnd()
   })
   const rejected = Object.entries(look.rejectedBy).map(([reason, n]) => `${count(n)} × ${reason}`)
   return [
     bold(`${file}: ${count(look.rows)} rows looked at, ${format}, ${sniffed.encoding}`),
+    ...(look.times === null ? [] : [`  from ${dayOf(look.times.from)} to ${dayOf(look.times.to)}`]),
     ...(rejected.length > 0 ? [yellow(`  of which these would be rejected: ${rejected.join(', ')}`)] : []),
     '',
     ...guesses.flatMap(([name, value, note]) =>
@@ -136,6 +143,7 @@ function lookText(
     '',
     `Written: ${files.join(', ')}. Look through them, then:`,
     ...commands.map((command) => `  ${command}`),
+    `Get the ${time.needsZone ? 'time zone' : 'mapping'} right before the first import: importing the same file again under another mapping is refused, because the same events would stand there twice.`,
     dim('--clock data: the export ends with its newest row, so whoever may still come back is open, not lost.'),
   ].join('\n')
 }
@@ -157,7 +165,10 @@ function lookJson(look: Look, [mappingFile, catalogueFile]: readonly string[], c
         needsZone: time.needsZone,
         ambiguous: time.ambiguous,
         hasTimeOfDay: time.hasTimeOfDay,
+        from: look.times === null ? null : new Date(look.times.from).toISOString(),
+        to: look.times === null ? null : new Date(look.times.to).toISOString(),
       },
+      touchpoints: look.touchpoints,
       touchpointColumns: touchpoint.columns,
       unused: Object.fromEntries(unused),
       gaps: catalogue.patience.gaps,

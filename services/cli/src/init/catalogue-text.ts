@@ -13,7 +13,8 @@ export function catalogueText(guess: CatalogueGuess, fileName: string): string {
     `# The touchpoints in ${comment(fileName)}: guessed by weaklink init. Correct what is wrong.`,
     '# step: how far toward the purchase.  outcome: bought or refused ends a chain.',
     '# result: true says what happened, not where (a note of the CRM): the break is then laid on the place before it.',
-    '# by: company is for messages that nobody asked for.  patience: how long silence is not yet a break.',
+    '# by: company says that the company acted, e.g. with a message or an offer; with a patience of its own it waits for',
+    '# the customer’s answer, and a chain can break there.  patience: how long silence is not yet a break.',
   ]
   if (!touchpoints.some(({ outcome }) => outcome === 'bought')) {
     lines.push(
@@ -30,7 +31,8 @@ export function catalogueText(guess: CatalogueGuess, fileName: string): string {
 }
 
 function entryLines(entry: TouchpointEntry): string[] {
-  const { id, name, interactions, group, by, step, stage, outcome, reaction, result, patienceMs, remark } = entry
+  const { id, name, interactions, group, by, step, stage, outcome, reaction, result, patienceMs, maybeNote, remark } =
+    entry
   const patienceNote = by === 'company' ? 'it waits for the answer' : 'customers take longer here'
   const keys: (readonly [key: string, value: string | undefined, note?: string | undefined])[] = [
     ['group', group],
@@ -43,7 +45,7 @@ function entryLines(entry: TouchpointEntry): string[] {
     ['patience', patienceMs === undefined ? undefined : durationText(patienceMs), patienceNote],
   ]
   return [
-    `  - id: ${scalar(id)} # ${count(interactions)} interactions`,
+    `  - id: ${scalar(id)} # ${count(interactions)} interactions${maybeNote ? '; CHECK: a place, or a note of yours (result: true)?' : ''}`,
     `    name: ${flow(name)}`,
     ...keys.flatMap(([key, value, note]) => {
       if (value === undefined) return []

@@ -14,9 +14,11 @@ import { UsageError } from '../terminal.ts'
 import { catalogueText } from './catalogue-text.ts'
 import { type Table, tableOf, tablesOfElements } from './columns.ts'
 import type { Met } from './history.ts'
-import { ANOTHER_TIME, callName, guessMapping, type MappingGuess, type MappingResult } from './mapping.ts'
-import { mappingText } from './mapping-text.ts'
+import { callName, guessMapping, type MappingGuess, type MappingResult } from './mapping.ts'
+import { mappingText, type TouchpointCount } from './mapping-text.ts'
 import { textsOf } from './probe.ts'
+import { type Dated, type TimeRange, timeRangeOf } from './time-range.ts'
+import { toCheck } from './to-check.ts'
 import { type CatalogueGuess, guessCatalogue, type Named } from './touchpoints.ts'
 
 /** What came of looking at a file. */
@@ -25,6 +27,9 @@ export interface Look {
   readonly catalogueText: string
   readonly mapping: MappingGuess
   readonly catalogue: CatalogueGuess
+  readonly touchpoints: TouchpointCount
+  /** Null where no row can be used. */
+  readonly times: TimeRange | null
   /** Rows looked at, and those of them that the mapping turns into nothing. */
   readonly rows: number
   readonly rejected: number
@@ -47,12 +52,8 @@ export function lookAt(sniffed: Sniffed, fileName: string, options: { readonly n
   const raws = textsOf(guess.touchpoint.template, table.rows)
   const names = namesOf(raws, guess)
   const file = { name: fileName, delimiter: sniffed.delimiter, encoding: sniffed.encoding, rows: sniffed.rows.length }
-  const mapping = mappingText(guess, file, new Set(raws).size - (raws.includes('') ? 1 : 0))
-  const { interactions, rejected, rejectedBy } = interactionsOf(
-    parseMapping(mapping, 'mapping.yaml'),
-    sniffed,
-    options.now,
-  )
+  const draft = parseMapping(mappingText(guess, file, null), 'mapping.yaml')
+  const { interactions, dated, rejected, rejectedBy } = interactionsOf(draft, sniffed, options.now)
   const met = interactions.map(
     (one): Met => ({
       person: personKey(personOf(one as Interaction)),
@@ -67,16 +68,25 @@ export function lookAt(sniffed: Sniffed, fileName: string, options: { readonly n
     group: guess.episode?.group ?? (guess.touchpoint.callEnds.size > 0 ? 'phone' : undefined),
     hasOrders: guess.order !== undefined,
   })
+  const touchpoints = touchpointCountOf(met, names)
+  const mapping = mappingText(guess, file, touchpoints)
   const text = catalogueText(catalogue, fileName)
   // A file that our own reader refuses must not be written.
   parseCatalogue(text, 'touchpoints.yaml')
-  const rows = sniffed.rows.length
-  const warnings = warningsOf(
-    guess,
+  const times = timeRangeOf(dated)
+  const rejectedShare = interactions.length === 0 ? 1 : rejected / (interactions.length + rejected)
+  return {
+    mappingText: mapping,
+    catalogueText: text,
+    mapping: guess,
     catalogue,
-    interactions.length === 0 ? 1 : rejected / (interactions.length + rejected),
-  )
-  return { mappingText: mapping, catalogueText: text, mapping: guess, catalogue, rows, rejected, rejectedBy, warnings }
+    touchpoints,
+    times,
+    rows: sniffed.rows.length,
+    rejected,
+    rejectedBy,
+    warnings: toCheck({ mapping: guess, catalogue, times, rejected: rejectedShare }),
+  }
 }
 
 function choose(rows: readonly unknown[], sniffed: Sniffed, fileName: string): { table: Table; guess: MappingGuess } {
@@ -103,20 +113,29 @@ function firstFault({ rows }: Sniffed): string {
     : ` (line ${fault.line}: expected ${fault.rejection.expected}, got ${fault.rejection.got})`
 }
 
-/** The most frequent way in which each touchpoint is written. */
+/** The most frequent way in which each touchpoint is written, and how many ways there are. */
 function namesOf(raws: readonly string[], guess: MappingGuess): Map<string, Named> {
   const counts = new Map<string, number>()
   for (const raw of raws) counts.set(raw, (counts.get(raw) ?? 0) + 1)
   const names = new Map<string, Named>()
+  const spellings = new Map<string, number>()
   for (const [raw] of [...counts].sort((a, b) => b[1] - a[1])) {
     const call = guess.touchpoint.callEnds.get(raw)
     const id = call?.touchpoint ?? slug(raw)
+    // The ends of a call are other words, not other spellings.
+    spellings.set(id, call === undefined ? (spellings.get(id) ?? 0) + 1 : 1)
     if (id === '' || names.has(id)) continue
     const name = call === undefined ? undefined : callName(id)
     // What a call's end means stands in the mapping; its touchpoint is a place.
     names.set(id, { raw: call === undefined ? raw : id, ...(name === undefined ? {} : { name }) })
   }
-  return names
+  return new Map([...names].map(([id, named]) => [id, { ...named, spellings: spellings.get(id) ?? 1 }]))
+}
+
+function touchpointCountOf(met: readonly Met[], names: ReadonlyMap<string, Named>): TouchpointCount {
+  const ids = new Set(met.map(({ touchpoint }) => touchpoint))
+  const merged = [...ids].reduce((sum, id) => sum + (names.get(id)?.spellings ?? 1) - 1, 0)
+  return { different: ids.size, merged }
 }
 
 type Taken = Omit<Interaction, 'id'>
@@ -125,8 +144,9 @@ function interactionsOf(
   mapping: Mapping,
   { rows }: Sniffed,
   now: number,
-): { interactions: Taken[]; rejected: number; rejectedBy: Record<string, number> } {
+): { interactions: Taken[]; dated: Dated[]; rejected: number; rejectedBy: Record<string, number> } {
   const interactions: Taken[] = []
+  const dated: Dated[] = []
   const rejectedBy: Record<string, number> = {}
   let rejected = 0
   const reject = (reason: string) => {
@@ -140,38 +160,11 @@ function interactionsOf(
     }
     for (const mapped of applyMapping(mapping, row.row)) {
       const checked = mapped.ok ? validate(mapped.input, { receivedAt: now }) : mapped
-      if (checked.ok) interactions.push(checked.interaction)
-      else reject(checked.rejection.reason)
+      if (checked.ok) {
+        interactions.push(checked.interaction)
+        dated.push({ at: checked.interaction.at, line: row.line })
+      } else reject(checked.rejection.reason)
     }
   }
-  return { interactions, rejected, rejectedBy }
-}
-
-function warningsOf(guess: MappingGuess, catalogue: CatalogueGuess, rejectedShare: number): string[] {
-  const warnings: string[] = []
-  if (!catalogue.touchpoints.some(({ outcome }) => outcome === 'bought')) {
-    warnings.push(
-      'Nothing looks like a purchase. Without a touchpoint with outcome: bought no chain converts: add it in touchpoints.yaml.',
-    )
-  }
-  if (rejectedShare > 0.01) {
-    warnings.push(`${(100 * rejectedShare).toFixed(1)} % of the rows would be rejected: the dry run says why.`)
-  }
-  if (guess.touchpoint.columns.length === 0) {
-    warnings.push('No column says what happened: correct touchpoint in mapping.yaml.')
-  }
-  if (guess.people.byStatistics) {
-    warnings.push(`${guess.people.columns[0]} is taken for the customer only because of how often its values come.`)
-  }
-  const otherTime = [...guess.unused].find(([, reason]) => reason === ANOTHER_TIME)?.[0]
-  if (guess.touchpoint.states && guess.touchpoint.callEnds.size === 0 && otherTime !== undefined) {
-    warnings.push(
-      `${otherTime} is a time too. If a row is a whole deal, rather than one step of it, export the history of the stages; or see emit.`,
-    )
-  }
-  if (guess.time.ambiguous) warnings.push('Day and month may be the other way round: correct format in mapping.yaml.')
-  if (guess.time.needsZone)
-    warnings.push('The times do not say their zone; UTC is only a stand-in: correct zone in mapping.yaml.')
-  if (!guess.time.hasTimeOfDay) warnings.push('There are only dates: what came first on one day is not known.')
-  return warnings
+  return { interactions, dated, rejected, rejectedBy }
 }

@@ -10,8 +10,22 @@ export interface FileGuess {
   readonly rows: number
 }
 
-/** The text of a `mapping.yaml`. */
-export function mappingText(guess: MappingGuess, file: FileGuess, values: number): string {
+/** How many touchpoints there are, once their names are folded: `Paid` and `paid ` are one, and one spelling is merged. */
+export interface TouchpointCount {
+  readonly different: number
+  readonly merged: number
+}
+
+/** As both the printout and the file say it, so that they agree. */
+export function mergedText({ merged }: TouchpointCount): string {
+  return merged === 0 ? '' : `, ${count(merged)} ${merged === 1 ? 'spelling' : 'spellings'} merged`
+}
+
+/**
+ * The text of a `mapping.yaml`.
+ * @param touchpoints null in a first draft: they are counted only when the rows have been read with it
+ */
+export function mappingText(guess: MappingGuess, file: FileGuess, touchpoints: TouchpointCount | null): string {
   const { time, people, touchpoint, episode, fields, props, unused } = guess
   const lines = [
     `# How the rows of ${comment(file.name)} become interactions: guessed by weaklink init from ${count(file.rows)} rows.`,
@@ -44,7 +58,9 @@ export function mappingText(guess: MappingGuess, file: FileGuess, values: number
       ),
     )
   }
-  const places = touchpoint.columns.length > 0 ? `${count(values)} different` : 'CHECK: no column says what happened'
+  const different =
+    touchpoints === null ? undefined : `${count(touchpoints.different)} different${mergedText(touchpoints)}`
+  const places = touchpoint.columns.length > 0 ? different : 'CHECK: no column says what happened'
   lines.push(line(`touchpoint: ${scalar(touchpoint.template)}`, places))
   lines.push(`at: ${scalar(time.template)}`)
   if (guess.id !== undefined) lines.push(line(`id: ${scalar(placeholder(guess.id))}`, 'another in every row'))

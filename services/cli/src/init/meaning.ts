@@ -12,6 +12,8 @@ export interface Meaning {
   readonly awaitsAnswer: boolean
   /** It sounds like what comes after a sale; only the data can tell. */
   readonly afterSale: boolean
+  /** It sounds like what the company noted down ("thinking"), rather than like a place; only a person can tell. */
+  readonly maybeNote: boolean
 }
 
 const BOUGHT = phrases(`
@@ -87,10 +89,20 @@ const AFTER_SALE = phrases(`
     доставк*, доставлен*, отгруж*, отзыв*, гаранти*, спасибо, entrega, entregad*, resena, garantia,
     lieferung, geliefert, versandt, bewertung, 发货, 配送, 收货, 评价, 售后`)
 
+/** States of mind, and of work: nobody meets anybody there. */
+const NOTE = phrases(`
+    thinking, =thinks*, undecided, pending, on hold, =hold, in progress, in process, in work,
+    =working, =waiting, =paused, postponed, deferred, call later, call back later, contact later,
+    follow up later, думает, думают, подумает, раздумыва*, размышля*, в работ*, в процессе, отложен*,
+    на паузе, =пауза, приостановлен*, заморожен*, =ожидание, =ожидает, =ждет, =ждем, на рассмотрении,
+    перезвонить позже, pensando*, en espera, =pendiente, aplazad*, pospuest*, en proceso, en curso,
+    uberlegt, in bearbeitung, in arbeit, zuruckgestellt, verschoben, pausiert, =wartend, =offen,
+    考虑, 跟进中, 进行中, 处理中, 暂缓, 搁置, 待定`)
+
 /** @param states whether the column holds states (a CRM's stages) rather than events */
 export function meaningOf(name: string, states: boolean): Meaning {
   const words = wordsOf(name)
-  const nothing = { result: false, awaitsAnswer: false, afterSale: false }
+  const nothing = { result: false, awaitsAnswer: false, afterSale: false, maybeNote: false }
   if (TAKEN_BACK.test(words) && !NOT_TAKEN_BACK.test(words)) {
     return { ...nothing, outcome: 'refused', result: true, afterSale: true }
   }
@@ -107,7 +119,9 @@ export function meaningOf(name: string, states: boolean): Meaning {
     return { ...nothing, by: 'company', awaitsAnswer: QUOTE.test(words), afterSale }
   }
   if (ABANDONED.test(words)) return { ...nothing, outcome: 'abandoned' }
-  return NEGATIVE.test(words) ? { ...nothing, reaction: 'negative', afterSale } : { ...nothing, afterSale }
+  if (NEGATIVE.test(words)) return { ...nothing, reaction: 'negative', afterSale }
+  // A payment that is pending is still at the payment.
+  return { ...nothing, afterSale, maybeNote: NOTE.test(words) && !PAYING.test(words) }
 }
 
 /** How a phone system says that a call ended, and what that makes of it. */

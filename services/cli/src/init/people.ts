@@ -14,6 +14,15 @@ export interface PeopleGuess {
   readonly rows: number
   /** No name said so, only how often the values come. */
   readonly byStatistics: boolean
+  /** What stands in for the customer's first column where that is empty, in the order of `columns`. */
+  readonly standIns: readonly StandIn[]
+}
+
+export interface StandIn {
+  readonly column: string
+  /** Rows whose customer it gives. */
+  readonly rows: number
+  readonly kind: 'name' | 'id' | 'call'
 }
 
 interface Candidate {
@@ -23,6 +32,7 @@ interface Candidate {
   /** What the template makes of each row. */
   readonly texts: readonly string[]
   readonly covered: number
+  readonly kind: 'name' | 'id'
 }
 
 /** Kinds of ids, the surest first: the weights of one kind lie above all of the next. */
@@ -61,20 +71,23 @@ export function guessPeople(
   const parts = [first.template]
   const columns = [first.column.name]
   let texts = first.texts
-  const add = (template: string, column: Column, others: readonly string[]) => {
-    if (!texts.some((text, row) => text === '' && others[row] !== '')) return
+  const standIns: StandIn[] = []
+  const add = (template: string, { name: column }: Column, others: readonly string[], kind: StandIn['kind']) => {
+    const rows = texts.filter((text, row) => text === '' && others[row] !== '').length
+    if (rows === 0) return
     texts = texts.map((text, row) => text || others[row]!)
     parts.push(template)
-    columns.push(column.name)
+    columns.push(column)
+    standIns.push({ column, rows, kind })
   }
   // Where there is an anonymous id, it stands in for what is missing.
   if (anonymous === undefined) {
-    for (const { template, column, texts: others } of candidates.filter((one) => one !== first))
-      add(template, column, others)
-    if (lastResort !== undefined) add(placeholder(lastResort.name), lastResort, lastResort.values)
+    for (const { template, column, texts: others, kind } of candidates.filter((one) => one !== first))
+      add(template, column, others, kind)
+    if (lastResort !== undefined) add(placeholder(lastResort.name), lastResort, lastResort.values, 'call')
   }
   const customer = `{${parts.map((part) => part.slice(1, -1)).join('|')}}`
-  if (anonymous === undefined) return summary({ customer }, columns, texts, false)
+  if (anonymous === undefined) return { ...summary({ customer }, columns, texts, false), standIns }
   const people = texts.map((text, row) => text || anonymous.values[row]!)
   return summary({ customer, anonymousId: placeholder(anonymous.name) }, [...columns, anonymous.name], people, false)
 }
@@ -91,7 +104,7 @@ function summary(
   byStatistics: boolean,
 ): PeopleGuess {
   const present = people.filter((text) => text !== '')
-  return { ...templates, columns, people: new Set(present).size, rows: present.length, byStatistics }
+  return { ...templates, columns, people: new Set(present).size, rows: present.length, byStatistics, standIns: [] }
 }
 
 function surest(candidates: readonly Candidate[], table: Table): Candidate | undefined {
@@ -116,9 +129,8 @@ function candidateOf(column: Column, table: Table): Candidate[] {
   const covered = texts.filter((text) => text !== '').length
   // A caller who is not written as a number ("Anna" <100>) is less sure than one who is.
   const unsure = vocabulary === PHONE && filter !== 'e164' ? 15 : 0
-  return [
-    { column, template, texts, covered, weight: weightOf(column.words, vocabulary) + (isId ? 30 : above - unsure) },
-  ]
+  const weight = weightOf(column.words, vocabulary) + (isId ? 30 : above - unsure)
+  return [{ column, template, texts, covered, weight, kind: vocabulary === PERSON_NAME && !isId ? 'name' : 'id' }]
 }
 
 function isPhone(vocabulary: Vocabulary, looksLike: (pattern: RegExp) => number): boolean {

@@ -14,6 +14,8 @@ export interface TouchpointEntry {
   readonly reaction?: Reaction
   readonly result?: true
   readonly patienceMs?: number
+  /** It sounds like a note of the company's, but may be a place: only a person can tell. */
+  readonly maybeNote?: true
   /** Why, where it is not plain. */
   readonly remark?: string
 }
@@ -32,6 +34,8 @@ export interface Named {
   readonly raw: string
   /** Instead of the raw value. */
   readonly name?: Readonly<Record<string, string>>
+  /** Ways of writing that are folded into the one id; default 1. */
+  readonly spellings?: number
 }
 
 export interface CatalogueOptions {
@@ -73,7 +77,7 @@ export function guessCatalogue(met: readonly Met[], options: CatalogueOptions): 
   const patience = guessPatience(histories, ends)
 
   const entries = common.slice(0, MAX_ENTRIES).map(([id, interactions]): TouchpointEntry => {
-    const { outcome, reaction, result, by, awaitsAnswer } = meanings.get(id)!
+    const { outcome, reaction, result, by, awaitsAnswer, maybeNote } = meanings.get(id)!
     const sameSale = outcome === 'bought' && !result && !options.hasOrders && shareAfter(histories, id, bought) >= 0.5
     const step = outcome === 'bought' && !result && !sameSale && steps.size > 0 ? last : steps.get(id)
     // A company's message has no patience of its own, unless it waits for an answer.
@@ -94,6 +98,7 @@ export function guessCatalogue(met: readonly Met[], options: CatalogueOptions): 
       ...(reaction === undefined ? {} : { reaction }),
       ...(result || sameSale ? { result: true } : {}),
       ...(patienceMs === undefined ? {} : { patienceMs }),
+      ...(maybeNote ? { maybeNote } : {}),
       ...(sameSale ? { remark: 'mostly follows another purchase: taken for the same sale' } : {}),
     }
   })
@@ -102,6 +107,11 @@ export function guessCatalogue(met: readonly Met[], options: CatalogueOptions): 
     touchpoints: entries.toSorted((a, b) => rank(a) - rank(b)),
     leftOut: common.length - entries.length,
   }
+}
+
+/** What a person knows it by. */
+export function titleOf({ id, name }: TouchpointEntry): string {
+  return Object.values(name)[0] ?? id
 }
 
 /** Steps first, then what ends a chain, what comes after, and what the company does. */

@@ -25,6 +25,23 @@ describe('weaklink init', () => {
     expect(readdirSync(join(cwd, 'a/b'))).toHaveLength(2)
   })
 
+  it('names the data directory in every command where the user chose one', () => {
+    const commands = (args: readonly string[], options = {}): string[] =>
+      JSON.parse(runInit([file, '--json', ...args], empty(), options).stdout).next
+    const carried = (dataDir: string) => Array(3).fill(expect.stringMatching(new RegExp(` --data-dir ${dataDir}$`)))
+    expect(commands(['--data-dir', 'my data'])).toEqual(carried("'my data'"))
+    expect(commands([], { dataDir: 'from/env' })).toEqual(carried('from/env'))
+    expect(commands([]).join()).not.toContain('--data-dir')
+  })
+
+  it('says from when to when the rows are, and what must be right before the first import', () => {
+    const { stdout } = runInit([file], empty())
+    expect(stdout).toMatch(/^ {2}from 2024-03-\d\d to 2024-0\d-\d\d$/m)
+    expect(stdout).toContain(
+      'Get the time zone right before the first import: importing the same file again under another mapping is refused',
+    )
+  })
+
   it('overwrites nothing without --force', () => {
     const cwd = empty()
     writeFileSync(join(cwd, 'touchpoints.yaml'), 'mine')
@@ -40,8 +57,8 @@ describe('weaklink init', () => {
     expect(JSON.parse(stdout)).toMatchObject({
       mapping: { touchpoint: '{Этап}', at: '{Дата}', time: { format: 'dd.MM.yyyy HH:mm', zone: 'UTC' } },
       catalogue: { defaults: { patience: expect.any(String) } },
-      guesses: { people: 40, rejected: 0 },
-      warnings: [expect.any(String)],
+      guesses: { people: 40, rejected: 0, time: { from: expect.stringMatching(/^2024-03-.*Z$/) } },
+      warnings: expect.arrayContaining([expect.stringContaining('zone')]),
     })
   })
 

@@ -81,7 +81,14 @@ describe('a CRM in windows-1251, divided by semicolons', async () => {
     )
   })
 
-  it('warns of nothing but the zone', () => expect(look.warnings).toEqual([expect.stringContaining('zone')]))
+  it('asks which sale is the one, who customers without a phone are, and for the zone; nothing else', () => {
+    const nameless = interactions.filter(({ customer }) => customer?.startsWith('Клиент')).length
+    expect(look.warnings).toEqual([
+      expect.stringMatching(/^Договор подписан and Оплачено \(as a result\) are both guessed as bought: which one/),
+      `${nameless} rows without Телефон: there Клиент says who the customer is. Namesakes would be one customer; somebody with rows of both kinds would be two.`,
+      expect.stringContaining('zone'),
+    ])
+  })
 })
 
 describe('a CRM that exports whole deals', async () => {
@@ -132,6 +139,7 @@ describe('a phone system', async () => {
 
   it('says loudly that nobody buys there', () => {
     expect(look.warnings[0]).toContain('Nothing looks like a purchase')
+    expect(look.warnings[1]).toMatch(/rows without caller: .* every call is a customer of its own/)
     expect(look.catalogueText).toContain('# CORRECT THIS: nothing here looks like a purchase')
   })
 })

@@ -67,16 +67,21 @@ export async function tryOut(path: string, maxRows = 50_000): Promise<Tried> {
   return { look, mapping, catalogue, interactions, accepted, touchpoint }
 }
 
-/** Runs `weaklink init` as a program. */
-export function runInit(args: readonly string[], cwd: string): { status: number; stdout: string; stderr: string } {
+/** Runs `weaklink init` as a program, with that `WEAKLINK_DATA_DIR` or none. */
+export function runInit(
+  args: readonly string[],
+  cwd: string,
+  { dataDir }: { readonly dataDir?: string } = {},
+): { status: number; stdout: string; stderr: string } {
   const module = new URL('../../src/commands/init.ts', import.meta.url).href
   // The packages are found from here, below the repository; the command itself runs in `cwd`.
   const script = `
-    import { Command } from 'commander'
+    import { Command, Option } from 'commander'
     import { initCommand } from ${JSON.stringify(module)}
     process.chdir(${JSON.stringify(cwd)})
     try {
-      await new Command('weaklink').option('--json').addCommand(initCommand()).parseAsync(['node', 'weaklink', ...process.argv.slice(1)])
+      const dataDir = new Option('--data-dir <dir>').default('.weaklink').env('WEAKLINK_DATA_DIR')
+      await new Command('weaklink').addOption(dataDir).option('--json').addCommand(initCommand()).parseAsync(['node', 'weaklink', ...process.argv.slice(1)])
     } catch (error) {
       process.stderr.write(error.name + ': ' + error.message)
       process.exitCode = error.name === 'UsageError' ? 2 : 1
@@ -85,6 +90,7 @@ export function runInit(args: readonly string[], cwd: string): { status: number;
     const stdout = execFileSync(process.execPath, ['--input-type=module', '-e', script, 'init', ...args], {
       cwd: fileURLToPath(new URL('.', import.meta.url)),
       encoding: 'utf8',
+      env: { ...process.env, WEAKLINK_DATA_DIR: dataDir },
       stdio: ['ignore', 'pipe', 'pipe'],
     })
     return { status: 0, stdout, stderr: '' }
