@@ -66,22 +66,22 @@ describe('a CRM with a typo in a date, notes among the stages and names in sever
   const way = ['Заявка', 'В работе', 'КП отправлено', 'Думает', 'Договор подписан', 'Оплачено']
   const rows = Array.from({ length: 120 }, (_, k) => {
     const [customer, step] = [Math.floor(k / way.length), k % way.length]
-    // The 121st line, a contract, is dated a year too late.
-    const year = k === 118 ? 2025 : 2024
-    const stage = k === 5 ? 'оплачено' : k === 11 ? '  Оплачено ' : way[step]
+    // The last customer's contract, in line 120, is dated a year too late.
+    const year = k === 118 ? 2024 : 2023
+    const stage = k === 5 ? 'оплачено' : k === 11 ? 'Оплачено ' : way[step]
     const phone = customer === 3 ? '' : `+7903555${1000 + customer}`
-    return `Клиент ${customer};${phone};"${stage}";${10 + customer - (customer >= 18 ? 8 : 0)}.0${2 + step}.${year} 10:00`
+    return `Клиент ${customer};${phone};"${stage}";${10 + customer}.0${3 + step}.${year} 10:00`
   })
   const { look, accepted, touchpoint } = await tryOut(
-    temporary('typo.csv', `Клиент;Телефон;Этап;Дата\n${rows.slice(0, 119).join('\n')}\n`),
+    temporary('typo.csv', `Клиент;Телефон;Этап;Дата\n${rows.join('\n')}\n`),
   )
 
   it('is taken in whole', () => expect(accepted).toBe(1))
 
   it('names the line of the typo, and what it would do', () => {
-    expect(look.times).toMatchObject({ from: Date.UTC(2024, 1, 10, 10), newest: { lines: [120] } })
-    expect(look.warnings[0]).toMatch(
-      /^Line 120 is of 2025-06-11, \d+ days after all others, which end on 2024-07-\d\d\. A typo there makes --clock data judge every chain by that date\.$/,
+    expect(look.times).toMatchObject({ from: Date.UTC(2023, 2, 10, 10), newest: { lines: [120] } })
+    expect(look.warnings[0]).toBe(
+      'Line 120 is of 2024-07-29, 335 days after all others, which end on 2023-08-29. A typo there makes --clock data judge every chain by that date.',
     )
   })
 
@@ -94,7 +94,7 @@ describe('a CRM with a typo in a date, notes among the stages and names in sever
     expect(look.warnings[2]).toBe(
       'В работе and Думает: are these places or notes of yours? A note gets result: true in touchpoints.yaml, then the loss counts at the place before it.',
     )
-    expect(touchpoint('думает').result).toBe(false)
+    expect(touchpoint('думает').result).toBeUndefined()
     expect(look.catalogueText).toContain('interactions; CHECK: a place, or a note of yours (result: true)?')
   })
 
@@ -103,9 +103,9 @@ describe('a CRM with a typo in a date, notes among the stages and names in sever
   })
 
   it('counts touchpoints as the catalogue does', () => {
-    expect(look.touchpoints).toEqual({ different: 6, merged: 1 })
+    expect(look.touchpoints).toEqual({ different: 6, merged: 2 })
     expect(look.catalogue.touchpoints).toHaveLength(6)
-    expect(look.mappingText).toMatch(/touchpoint: .*# 6 different, 1 spelling merged$/m)
+    expect(look.mappingText).toMatch(/touchpoint: .*# 6 different, 2 spellings merged$/m)
   })
 
   it('says what by: company means for an offer', () => {
