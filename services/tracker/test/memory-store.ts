@@ -1,6 +1,6 @@
 import type { Chain } from '@weaklink/chains'
 import { type Interaction, type Person, personKey, personOf } from '@weaklink/interactions'
-import type { CustomerRow, InteractionRow, Position, TrackerStore } from '../src/store.ts'
+import { type CustomerRow, type InteractionRow, type Position, type TrackerStore, versionOf } from '../src/store.ts'
 
 /**
  * A store in memory with the promises of ClickHouse's tables: the earliest interaction of an id wins, the highest version
@@ -73,9 +73,8 @@ export class MemoryStore implements TrackerStore {
   async writePosition(position: Position): Promise<void> {
     this.beforeWrite('position')
     const stored = this.positions.get(position.partition)
-    if (stored === undefined || stored.epoch < position.epoch || stored.offset <= position.offset) {
-      this.positions.set(position.partition, position)
-    }
+    const version = (one: Position) => versionOf(one.epoch, one.offset)
+    if (stored === undefined || version(stored) <= version(position)) this.positions.set(position.partition, position)
   }
 
   /** The chains of every customer, by personKey. */

@@ -1,6 +1,6 @@
 import { type Catalogue, type Chain, contentOf } from '@weaklink/chains'
 import type { LogRecord } from '@weaklink/event-log'
-import { encodeFact, type Interaction, type Person, personKey, personOf } from '@weaklink/interactions'
+import { encodeFact, type Fact, type Interaction, type Person, personKey, personOf } from '@weaklink/interactions'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { oracle } from '../../../packages/chains/src/oracle.ts'
@@ -23,7 +23,9 @@ type Happening =
   | { readonly kind: 'stall'; readonly records: number }
 
 interface Schedule {
-  readonly records: readonly LogRecord[]
+  readonly facts: readonly Fact[]
+  /** From this fact on they stand in another log, which takes the place of the first; null: there is only one. */
+  readonly cut: number | null
   readonly catalogues: readonly Catalogue[]
   readonly happenings: readonly Happening[]
   readonly cacheLimit: number
@@ -46,13 +48,14 @@ const schedule: fc.Arbitrary<Schedule> = fc
     order: fc.array(fc.nat(), { minLength: 45, maxLength: 45 }),
     ticks: fc.array(fc.record({ at: fc.nat(45), tick: fc.integer({ min: 0, max: 30 }) }), { maxLength: 4 }),
     changes: fc.array(fc.nat(45), { maxLength: 1 }),
+    cut: fc.option(fc.nat(45), { freq: 2 }),
     happenings: fc.array(happening, { maxLength: 30 }),
     cacheLimit: fc.constantFrom(0, 3, 1000),
     flushRows: fc.constantFrom(1, 4, 1000),
   })
-  .map(({ cases, order, ticks, changes, ...rest }): Schedule => {
+  .map(({ cases, order, ticks, changes, cut, ...rest }): Schedule => {
     const queues = cases.map(({ arrivals }, k) => arrivals.map((one) => ({ ...one, customer: `u${k}` })))
-    const facts: Parameters<typeof encodeFact>[0][] = []
+    const facts: Fact[] = []
     for (const pick of order) {
       const left = queues.filter((queue) => queue.length > 0)
       const next = left[pick % Math.max(left.length, 1)]?.shift()
@@ -67,11 +70,19 @@ const schedule: fc.Arbitrary<Schedule> = fc
       for (let k = 0; k < cases.length; k++)
         facts.push({ kind: 'touch', person: { kind: 'customer', customer: `u${k}` } })
     }
-    return { records: facts.map((fact, offset) => recordOf(fact, offset)), catalogues, ...rest }
+    return { facts, cut: cut === null || facts.length === 0 ? null : cut % facts.length, catalogues, ...rest }
   })
 
-function recordOf(fact: Parameters<typeof encodeFact>[0], offset: number): LogRecord {
-  return { partition: 0, offset, timestamp: 1e12, ...encodeFact(fact) }
+interface Log {
+  readonly identity: string
+  readonly records: readonly LogRecord[]
+}
+
+function logOf(identity: string, facts: readonly Fact[]): Log {
+  return {
+    identity,
+    records: facts.map((fact, offset) => ({ partition: 0, offset, timestamp: 1e12, ...encodeFact(fact) })),
+  }
 }
 
 class Death extends Error {}
@@ -80,10 +91,12 @@ class World {
   readonly store = new MemoryStore()
   readonly rejected = new Map<number, RejectedRecord>()
   readonly #schedule: Schedule
+  log: Log
   tracker!: PartitionTracker
 
-  constructor(schedule: Schedule) {
+  constructor(schedule: Schedule, log: Log) {
     this.#schedule = schedule
+    this.log = log
     for (const catalogue of schedule.catalogues) this.store.catalogues.set(catalogue.hash, contentOf(catalogue))
   }
 
@@ -93,7 +106,7 @@ class World {
       {
         store: this.store,
         partition: 0,
-        logIdentity: 'the log',
+        logIdentity: this.log.identity,
         catalogue: this.#schedule.catalogues[0]!,
         putAside: async (records) => {
           for (const one of records) this.rejected.set(one.record.offset, one)
@@ -106,10 +119,16 @@ class World {
     )
   }
 
-  async take(tracker: PartitionTracker, count: number): Promise<void> {
+  async take(tracker: PartitionTracker, count: number, log = this.log): Promise<void> {
     const from = tracker.position.offset
-    const records = this.#schedule.records.slice(from, from + count)
+    const records = log.records.slice(from, from + count)
     if (records.length > 0) await tracker.take(records)
+  }
+
+  /** Everything that the log holds is taken in and written. */
+  async finish(): Promise<void> {
+    while (this.tracker.position.offset < this.log.records.length) await this.take(this.tracker, 5)
+    await this.tracker.settle()
   }
 
   async happen(happening: Happening): Promise<void> {
@@ -143,9 +162,11 @@ class World {
   }
 }
 
-/** What the naive reading makes of the whole log. */
-function expected({ records, catalogues }: Schedule): {
+/** What the naive reading makes of all logs; the counts are those of the last one. */
+function expected({ facts, cut, catalogues }: Schedule): {
   chains: Map<string, Chain[]>
+  /** Interactions of all logs. */
+  ids: number
   accepted: number
   duplicates: number
   tick: number | null
@@ -154,26 +175,27 @@ function expected({ records, catalogues }: Schedule): {
   let tick: number | null = null
   let catalogue = catalogues[0]!
   const ids = new Set<string>()
-  let duplicates = 0
-  for (const record of records) {
-    const value = JSON.parse(new TextDecoder().decode(record.value))
-    const kind = record.headers['weaklink-record']
-    if (kind === 'tick') tick = Math.max(tick ?? value.tick, value.tick)
-    else if (kind === 'catalogue') catalogue = catalogues.find(({ hash }) => hash === value.hash)!
-    else if (kind === undefined) {
-      const person = personOf(value)
+  let [accepted, duplicates] = [0, 0]
+  for (const [k, fact] of facts.entries()) {
+    if (k === cut) [accepted, duplicates] = [0, 0]
+    if (fact.kind === 'tick') tick = Math.max(tick ?? fact.tick, fact.tick)
+    else if (fact.kind === 'catalogue') catalogue = catalogues.find(({ hash }) => hash === fact.hash)!
+    else if (fact.kind === 'interaction') {
+      const { interaction } = fact
+      const person = personOf(interaction)
       const key = personKey(person)
       const known = arrivals.get(key) ?? { person, interactions: [] }
-      known.interactions.push(value)
+      known.interactions.push(interaction)
       arrivals.set(key, known)
-      if (ids.has(`${key}\0${value.id}`)) duplicates++
-      ids.add(`${key}\0${value.id}`)
+      if (ids.has(`${key}\0${interaction.id}`)) duplicates++
+      else accepted++
+      ids.add(`${key}\0${interaction.id}`)
     }
   }
   const chains = new Map(
     [...arrivals].map(([key, { person, interactions }]) => [key, oracle(person, interactions, catalogue, tick)]),
   )
-  return { chains, accepted: ids.size, duplicates, tick }
+  return { chains, ids: ids.size, accepted, duplicates, tick }
 }
 
 const seed = process.env.WEAKLINK_SEED
@@ -183,17 +205,29 @@ describe('the tracker of a partition', () => {
   it('L4: batches, flushes, deaths, evictions and late writers change nothing', async () => {
     await fc.assert(
       fc.asyncProperty(schedule, async (plan) => {
-        const world = new World(plan)
+        const { facts, cut, happenings } = plan
+        const half = cut === null ? happenings.length : happenings.length >> 1
+        const world = new World(plan, logOf('the first log', facts.slice(0, cut ?? facts.length)))
         await world.start()
-        for (const one of plan.happenings) await world.happen(one)
-        while (world.tracker.position.offset < plan.records.length) await world.take(world.tracker, 5)
-        await world.tracker.settle()
+        for (const one of happenings.slice(0, half)) await world.happen(one)
+        if (cut !== null) {
+          const [first, zombie] = [world.log, world.tracker]
+          await world.start()
+          await world.finish()
+          world.log = logOf('another log', facts.slice(cut))
+          await world.start()
+          for (const one of happenings.slice(half)) await world.happen(one)
+          await world.finish()
+          await world.take(zombie, 9, first)
+          await zombie.settle()
+        }
+        await world.finish()
 
         const truth = expected(plan)
         const chains = new Map([...world.store.chains()].map(([key, list]) => [key, list]))
         expect(chains).toEqual(truth.chains)
         const position = world.store.positions.get(0)
-        expect(position?.offset ?? 0).toBe(plan.records.length)
+        expect(position?.offset ?? 0).toBe(world.log.records.length)
         expect({
           accepted: position?.accepted ?? 0,
           duplicates: position?.duplicates ?? 0,
@@ -203,7 +237,7 @@ describe('the tracker of a partition', () => {
           duplicates: truth.duplicates,
           tick: truth.tick,
         })
-        expect(world.store.interactions.size).toBe(truth.accepted)
+        expect(world.store.interactions.size).toBe(truth.ids)
         expect(world.rejected.size).toBe(0)
       }),
       { numRuns: runs, ...(seed === undefined ? {} : { seed: Number(seed) }) },

@@ -55,7 +55,7 @@ It looks at the first ${count(MAX_ROWS)} rows, guesses, and says what it guessed
       await write(flags.outputDir, catalogueFile, look.catalogueText, flags.force === true)
 
       const words = [
-        'weaklink import',
+        'npx weaklink import',
         quoted(file),
         '--mapping',
         quoted(mappingFile),
@@ -69,7 +69,7 @@ It looks at the first ${count(MAX_ROWS)} rows, guesses, and says what it guessed
       const commands = [
         `${words.join(' ')} --dry-run`,
         `${words.join(' ')} --clock data`,
-        'weaklink report breakpoints',
+        'npx weaklink report breakpoints',
       ].map((words) => `${words}${dataDir}`)
       const terminal = openTerminal({ json: flags.json ?? false })
       terminal.answer(
