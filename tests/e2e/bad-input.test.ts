@@ -224,6 +224,15 @@ describe('files', () => {
     expect(JSON.parse(right.stdout)).toMatchObject({ interactions: 1, first: [{ touchpoint: 'отказ' }] })
   })
 
+  it('several files, of which one does not fit the mapping: none is taken in', async () => {
+    const data = dataDir()
+    const [one, two] = [file('one.csv', csv), file('two.csv', csv.replace('stage', 'step'))]
+    const outcome = await weaklink(['import', one, two, '--mapping', file('m.yaml', mappingText), '--data-dir', data])
+    expect(outcome).toMatchObject({ status: 2, stderr: expect.stringContaining('stage') })
+    const query = 'SELECT count() AS n FROM interactions'
+    expect(await weaklinkJson(['sql', query, '--data-dir', data])).toMatchObject({ rows: [{ n: 0 }] })
+  })
+
   it.each([
     [
       'a file that is not there',

@@ -1,9 +1,11 @@
+import { execFile } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { startEmbeddedServer } from '../../packages/clickhouse/src/index.ts'
 import type { BreakpointsReport } from '../../packages/reports/src/index.ts'
-import { temporaryFolder, weaklink, weaklinkJson } from '../support/weaklink.ts'
+import { BIN, temporaryFolder, weaklink, weaklinkJson } from '../support/weaklink.ts'
 
 // The commands as users run them, on a handful of customers.
 
@@ -96,6 +98,23 @@ describe('what was imported', () => {
     }
   })
 
+  it('sql shows large numbers as they are, and ends quietly when its reader does', async () => {
+    const { rows } = await weaklinkJson<{ rows: object[] }>([
+      'sql',
+      'SELECT toUInt64(9007199254740993) AS large, toUInt64(7) AS small',
+      '--data-dir',
+      data,
+    ])
+    expect(rows).toEqual([{ large: '9007199254740993', small: 7 }])
+    const line = `"${process.execPath}" "${BIN}" sql "SELECT number FROM system.numbers LIMIT 200000" --data-dir "${data}" | head -1`
+    const { stdout, stderr } = await promisify(execFile)('bash', [
+      '-c',
+      `set -o pipefail; ${line.replace('system.numbers', 'numbers(200000)')}`,
+    ])
+    expect(stdout).toMatch(/^┌/)
+    expect(stderr).toBe('')
+  })
+
   it('doctor finds everything in order, and names what the catalogue lacks', async () => {
     const { ok, findings } = await weaklinkJson<{ ok: boolean; findings: { what: string; says: string }[] }>([
       'doctor',
@@ -173,6 +192,41 @@ it('CLICKHOUSE_URL: the same commands on a ClickHouse that somebody else runs', 
     env: { ...env, WEAKLINK_GIVE_UP_SECONDS: '0' },
   })
   expect(away).toMatchObject({ status: 1, stderr: expect.stringMatching(/cannot be reached.*CLICKHOUSE_URL/) })
+})
+
+it('demo: leaves alone what no demo made, and the directory that the environment names', async () => {
+  const before = await weaklinkJson<BreakpointsReport>(['report', 'breakpoints', '--data-dir', data])
+  expect(await weaklink(['demo', '--data-dir', data])).toMatchObject({
+    status: 2,
+    stderr: expect.stringContaining('no demo made'),
+  })
+  expect(await weaklink(['demo'], { env: { WEAKLINK_DATA_DIR: data }, cwd: folder.path })).toMatchObject({ status: 0 })
+  expect(await weaklinkJson(['report', 'breakpoints', '--data-dir', data])).toEqual(before)
+  expect(await weaklink(['report', 'breakpoints', '--data-dir', events])).toMatchObject({
+    status: 2,
+    stderr: expect.stringContaining('is a file'),
+  })
+})
+
+it('rebuild --all derives everybody again, whatever their ids', async () => {
+  const own = join(folder.path, 'odd')
+  const odd = ['\ufeffbom', 'c:', "o'neil", '😀', 'a\nb'].map((customer, k) =>
+    JSON.stringify({ id: `${k}`, customer, touchpoint: 'chat', at: at(1) }),
+  )
+  const file = join(folder.path, 'odd.jsonl')
+  writeFileSync(file, odd.join('\n'))
+  await weaklinkJson(['import', file, '--data-dir', own])
+  const before = await weaklinkJson(['sql', 'SELECT * FROM chains ORDER BY customer', '--data-dir', own])
+  expect(await weaklinkJson(['catalogue', 'apply', catalogue, '--rebuild', '--data-dir', own])).toMatchObject({
+    rebuilt: 5,
+    olderCatalogue: 0,
+  })
+  expect(await weaklinkJson(['rebuild', '--all', '--data-dir', own])).toEqual({ rebuilt: 5 })
+  expect(
+    await weaklinkJson(['sql', 'SELECT * EXCEPT catalogue FROM chains ORDER BY customer', '--data-dir', own]),
+  ).toMatchObject({
+    rows: (before as { rows: object[] }).rows.map(({ catalogue: _, ...row }: { catalogue?: unknown }) => row),
+  })
 })
 
 it('demo: finds what was planted', async () => {

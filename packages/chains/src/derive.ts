@@ -153,7 +153,10 @@ function episodesOf(walk: Walk, thread: Thread): Episode[] {
       startedAt: opening.at,
       endedAt: last.at,
       interactions: mets.length,
-      waitMs: mets.reduce((sum, met) => sum + (met.interaction.waitMs ?? 0), 0),
+      waitMs: Math.min(
+        mets.reduce((sum, met) => sum + (met.interaction.waitMs ?? 0), 0),
+        Number.MAX_SAFE_INTEGER,
+      ),
       broke,
       brokeAt: broke ? last.interaction.touchpoint : null,
     }

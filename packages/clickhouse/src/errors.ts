@@ -74,8 +74,10 @@ function codeOf(error: Error): StoreErrorCode {
   }
   // The server said something, but out of its error table: an exception of a library that it uses.
   if (/^(std|Poco)::\S* Code: \d+/.test(error.message)) return 'rejected'
-  // Rows that end in the text of an exception: how servers before 25.11 report one after the first rows.
-  if (error instanceof SyntaxError) return 'rejected'
+  // Rows that end in the text of an exception (SyntaxError): how servers before 25.11 report one after the first rows.
+  // The others are our own failure to write or read rows: no repetition heals it, and the server is not away.
+  if (error instanceof SyntaxError || error instanceof RangeError || error instanceof TypeError) return 'rejected'
+  if ('code' in error && /^ERR_(?!STREAM_PREMATURE_CLOSE)/.test(String(error.code))) return 'rejected'
   if (/^Timeout error/.test(error.message) || ('code' in error && error.code === 'ETIMEDOUT')) return 'timeout'
   return 'unreachable'
 }

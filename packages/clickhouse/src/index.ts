@@ -9,5 +9,5 @@ export {
 export { StoreError, type StoreErrorCode } from './errors.ts'
 export { migrate } from './migrate.ts'
 export { RowBinaryWriter } from './row-binary.ts'
-export { DEFAULT_DATABASE } from './settings.ts'
+export { ANALYST_SETTINGS, DEFAULT_DATABASE } from './settings.ts'
 export { type ConnectOptions, connect, type Keys, type QueryOptions, type Store, type Table } from './store.ts'

@@ -26,3 +26,9 @@ export const QUERY_SETTINGS = {
   http_response_buffer_size: '4194304',
   cancel_http_readonly_queries_on_client_close: 1,
 } satisfies ClickHouseSettings
+
+/** Of the analyst: what people ask for may be any 64-bit integer, which JSON numbers would round. */
+export const ANALYST_SETTINGS = {
+  ...QUERY_SETTINGS,
+  output_format_json_quote_64bit_integers: 1,
+} satisfies ClickHouseSettings

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { Readable } from 'node:stream'
+import { StringDecoder } from 'node:string_decoder'
 import { ClickHouseLogLevel, type ClickHouseSettings, createClient } from '@clickhouse/client'
 import { toStoreError } from './errors.ts'
 import { QUERY_SETTINGS } from './settings.ts'
@@ -11,6 +12,8 @@ export interface ConnectOptions {
   readonly password?: string
   /** Letters, digits and `_`. It need not exist yet: see `createDatabase`. */
   readonly database: string
+  /** Of every query; default QUERY_SETTINGS. A read-only account needs those of its profile. */
+  readonly settings?: ClickHouseSettings
   /** Of one request, in milliseconds; default 120,000. */
   readonly timeoutMs?: number
 }
@@ -89,7 +92,7 @@ export function connect(options: ConnectOptions): Store {
       keep_alive: { enabled: true, idle_socket_ttl: IDLE_SOCKET_MS },
       // On one machine compressing costs more than it saves. Inserts are compressed nowhere: the server pays with CPU.
       compression: { request: false, response: !isLoopback(url.hostname) },
-      clickhouse_settings: QUERY_SETTINGS,
+      clickhouse_settings: options.settings ?? QUERY_SETTINGS,
       // Errors reach the caller; the client would print them as well.
       log: { level: ClickHouseLogLevel.OFF },
     })
@@ -141,13 +144,10 @@ export function connect(options: ConnectOptions): Store {
             [`${keys.name}_format`]: 'JSONCompactEachRow',
           },
         })
-        const text = await textOf(stream)
-        return text === ''
-          ? []
-          : text
-              .trimEnd()
-              .split('\n')
-              .map((line) => JSON.parse(line) as T)
+        // Line by line: a string has at most half a gigabyte, an answer may have more.
+        const rows: T[] = []
+        for await (const line of linesOf(stream)) rows.push(JSON.parse(line) as T)
+        return rows
       }),
 
     command: (sql, params, options) =>
@@ -211,6 +211,18 @@ function externalTable(keys: Keys, boundary: string): Buffer {
     `--${boundary}\r\nContent-Disposition: form-data; name="${keys.name}"; filename="${keys.name}"\r\n` +
       `Content-Type: application/octet-stream\r\n\r\n${lines.join('\n')}\r\n--${boundary}--\r\n`,
   )
+}
+
+async function* linesOf(stream: Readable): AsyncGenerator<string> {
+  const decoder = new StringDecoder('utf8')
+  let begun = ''
+  for await (const chunk of stream) {
+    const lines = (begun + decoder.write(Buffer.from(chunk as Uint8Array))).split('\n')
+    begun = lines.pop() ?? ''
+    yield* lines
+  }
+  begun += decoder.end()
+  if (begun !== '') yield begun
 }
 
 async function textOf(stream: Readable): Promise<string> {

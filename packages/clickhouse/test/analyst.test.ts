@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import {
+  ANALYST_SETTINGS,
   connect,
   DEFAULT_DATABASE,
   type EmbeddedServer,
@@ -25,7 +26,7 @@ beforeAll(async () => {
   await owner.command(
     `INSERT INTO interactions_log (kind, customer, id, touchpoint, at, version) VALUES ('customer', 'ann', '1', 'home', now64(3), 1)`,
   )
-  analyst = connect({ url: server.url, ...server.analyst, database: DEFAULT_DATABASE })
+  analyst = connect({ url: server.url, ...server.analyst, database: DEFAULT_DATABASE, settings: ANALYST_SETTINGS })
 })
 afterAll(async () => {
   await owner.close()

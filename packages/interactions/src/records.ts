@@ -100,10 +100,11 @@ function decodeControl(
       return { ok: true, fact: { kind, hash } }
     }
     case 'touch': {
-      const person = value.person
+      const { person } = value
       if (!isKind(person)) return rejected('bad_control_record', 'person', 'customer or anonymous', person)
-      if (key === null || key.length === 0) return rejected('key_mismatch', 'key', 'the customer', undefined)
-      return { ok: true, fact: { kind, person: { kind: person, customer: new TextDecoder().decode(key) } } }
+      const customer = key === null || key.length === 0 ? null : utf8Text(key)
+      if (customer === null) return rejected('key_mismatch', 'key', 'the customer, in UTF-8', keyText(key))
+      return { ok: true, fact: { kind, person: { kind: person, customer } } }
     }
     case 'import-end': {
       const { importId } = value
@@ -122,6 +123,15 @@ function isKind(value: unknown): value is PersonKind {
 
 function isKey(key: Uint8Array | null, customer: string): boolean {
   return key !== null && Buffer.from(key.buffer, key.byteOffset, key.byteLength).equals(Buffer.from(customer, 'utf8'))
+}
+
+/** Null where the bytes are not UTF-8. */
+function utf8Text(bytes: Uint8Array): string | null {
+  try {
+    return utf8.decode(bytes)
+  } catch {
+    return null
+  }
 }
 
 function keyText(key: Uint8Array | null): string | undefined {

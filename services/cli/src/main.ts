@@ -47,6 +47,13 @@ for (const command of [program, ...program.commands.flatMap((one) => [one, ...on
   command.exitOverride().configureHelp({ showGlobalOptions: true }).showHelpAfterError('(add --help for what it takes)')
 }
 
+// Who reads the answer may stop early (`| head`): that is no failure. A full disk behind stdout is one.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') process.exit(0)
+  process.stderr.write(`${explain(error).message}\n`)
+  process.exit(1)
+})
+
 try {
   await program.parseAsync()
 } catch (error) {

@@ -17,13 +17,19 @@ export interface Run {
   readonly workspace: Workspace
 }
 
+interface WorkspaceMode {
+  /** The directory may be new. */
+  readonly create?: boolean
+  readonly embedded?: boolean
+}
+
 /** Nobody waits for the rows in between: an import writes rarely, so that it writes each customer rarely. */
 const FLUSH_MS = 10_000
 
 /** Runs the work of a command on the workspace it names, and closes that whatever happens. */
 export async function withWorkspace<T>(
   command: Command,
-  mode: { readonly create?: boolean },
+  mode: WorkspaceMode,
   work: (run: Run) => Promise<T>,
 ): Promise<T> {
   const { dataDir, json = false } = command.optsWithGlobals<CommonOptions>()
@@ -33,6 +39,7 @@ export async function withWorkspace<T>(
     dataDir,
     what,
     create: mode.create ?? false,
+    embedded: mode.embedded ?? false,
     onRetry: (message) => terminal.note(message),
   })
   try {
@@ -45,7 +52,7 @@ export async function withWorkspace<T>(
 /** Like `withWorkspace`, with the log and a tracker that follows it. */
 export function withTracker<T>(
   command: Command,
-  mode: { readonly create?: boolean },
+  mode: WorkspaceMode,
   work: (run: Run & { log: EventLog; tracker: Tracker }) => Promise<T>,
 ): Promise<T> {
   return withWorkspace(command, mode, async (run) => {

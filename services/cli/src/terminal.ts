@@ -50,6 +50,8 @@ export function openTerminal(options: { json: boolean }): Terminal {
   }
 }
 
+const SIGNALS = ['SIGINT', 'SIGTERM'] as const
+
 function movingBar(): Progress {
   const bar = new SingleBar({
     format: '{bar} {percentage} %  {text}',
@@ -62,8 +64,17 @@ function movingBar(): Progress {
     stream: process.stderr,
   })
   bar.start(1000, 0, { text: '' })
+  // The bar hides the cursor: whoever interrupts gets it back, then the signal does what it does.
+  const giveBack = (signal: NodeJS.Signals) => {
+    bar.stop()
+    process.kill(process.pid, signal)
+  }
+  for (const signal of SIGNALS) process.once(signal, giveBack)
   return {
     show: (part, text) => bar.update(Math.floor(1000 * Math.min(Math.max(part, 0), 1)), { text }),
-    stop: () => bar.stop(),
+    stop: () => {
+      for (const signal of SIGNALS) process.off(signal, giveBack)
+      bar.stop()
+    },
   }
 }

@@ -1,8 +1,9 @@
-import { existsSync } from 'node:fs'
+import { existsSync, statSync } from 'node:fs'
 import { mkdir } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import {
+  ANALYST_SETTINGS,
   connect,
   DEFAULT_DATABASE,
   migrate,
@@ -37,6 +38,8 @@ export interface WorkspaceOptions {
   readonly what: string
   /** False: the directory must already hold data. */
   readonly create: boolean
+  /** Always the embedded server, whatever `CLICKHOUSE_URL` says. */
+  readonly embedded?: boolean
   readonly onRetry: (message: string) => void
 }
 
@@ -53,7 +56,10 @@ const EMBEDDED_PARTITIONS = 1
  */
 export async function openWorkspace(options: WorkspaceOptions): Promise<Workspace> {
   const directory = resolve(options.dataDir)
-  const external = process.env.CLICKHOUSE_URL
+  const external = options.embedded === true ? undefined : process.env.CLICKHOUSE_URL
+  if (existsSync(directory) && !statSync(directory).isDirectory()) {
+    throw new UsageError(`${directory} is a file; --data-dir names a directory.`)
+  }
   if (!options.create && !external && !existsSync(join(directory, 'clickhouse'))) {
     throw new UsageError(
       `${directory} holds no Weaklink data. Import something first (weaklink import FILE), or name another directory with --data-dir.`,
@@ -65,15 +71,28 @@ export async function openWorkspace(options: WorkspaceOptions): Promise<Workspac
     : await startEmbeddedServer({ directory: join(directory, 'clickhouse'), what: options.what })
   const endpoint = server ?? { url: external ?? '' }
   const store = connect({ ...endpoint, database: DEFAULT_DATABASE })
-  const analyst = server === null ? null : connect({ url: server.url, ...server.analyst, database: DEFAULT_DATABASE })
-  const attempt = <T>(operation: () => Promise<T>): Promise<T> => {
+  const analyst =
+    server === null
+      ? null
+      : connect({ url: server.url, ...server.analyst, database: DEFAULT_DATABASE, settings: ANALYST_SETTINGS })
+  let died: string | null = null
+  server?.exited.then(({ expected, reason }) => {
+    if (!expected) died = reason
+  })
+  const attempt = async <T>(operation: () => Promise<T>): Promise<T> => {
     const until = Date.now() + GIVE_UP_MS
-    return retry(operation, {
-      firstDelayMs: 200,
-      maxDelayMs: 5_000,
-      giveUp: (error) => !(error instanceof StoreError && error.retriable) || Date.now() > until,
-      onRetry: (error) => options.onRetry(`${error instanceof Error ? error.message : error} Trying again …`),
-    })
+    try {
+      return await retry(operation, {
+        firstDelayMs: 200,
+        maxDelayMs: 5_000,
+        giveUp: (error) => !(error instanceof StoreError && error.retriable) || died !== null || Date.now() > until,
+        onRetry: (error) => options.onRetry(`${error instanceof Error ? error.message : error} Trying again …`),
+      })
+    } catch (error) {
+      if (died === null) throw error
+      const advice = 'What was acknowledged is kept; run the same command again to complete it.'
+      throw new StoreError('unreachable', `The embedded ClickHouse in ${directory} ended: ${died} ${advice}`, error)
+    }
   }
   const logs: EventLog[] = []
   const close = async () => {
@@ -91,7 +110,11 @@ export async function openWorkspace(options: WorkspaceOptions): Promise<Workspac
   return {
     directory,
     store,
-    ask: (sql) => analyst?.queryTable(sql) ?? store.queryTable(sql, undefined, { settings: { readonly: '2' } }),
+    ask: async (sql) =>
+      exact(
+        await (analyst?.queryTable(sql) ??
+          store.queryTable(sql, undefined, { settings: { ...ANALYST_SETTINGS, readonly: '2' } })),
+      ),
     trackerStore: clickhouseStore(store, attempt),
     async openLog() {
       const log = await openEmbeddedLog(join(directory, 'log'))
@@ -102,4 +125,12 @@ export async function openWorkspace(options: WorkspaceOptions): Promise<Workspac
     },
     close,
   }
+}
+
+/** Integers of 64 bits and more come as text; those that a JSON number holds exactly become numbers. */
+function exact(table: Table): Table {
+  const wide = table.columns.map(({ type }) => /^(Nullable\()?U?Int(64|128|256)\)?$/.test(type))
+  const cell = (value: unknown) =>
+    typeof value === 'string' && Number.isSafeInteger(Number(value)) ? Number(value) : value
+  return { ...table, rows: table.rows.map((row) => row.map((value, k) => (wide[k] ? cell(value) : value))) }
 }

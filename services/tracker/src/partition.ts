@@ -55,8 +55,10 @@ export interface RejectedRecord {
 
 /** The last imports whose counts a position carries. */
 const IMPORTS_KEPT = 16
+/** Records that are loaded for at once: a batch of the log may touch more customers than should be in memory. */
+const RUN = 2_000
 /** Customers whose deadlines one tick passed are derived in slices, so that a tick over a million of them stays small. */
-const TICK_SLICE = 5_000
+const TICK_SLICE = 2_000
 
 /**
  * The tracker of one partition: takes records in the order of the log, and writes rows and position.
@@ -76,6 +78,8 @@ export class PartitionTracker {
   #dirty = new Map<string, number>()
   /** Of those, whose deadline is not yet in `#deadlines`. */
   #undated = new Set<string>()
+  /** Interactions that the dirty customers had when they became dirty. */
+  #pinned = 0
   #newInteractions: InteractionRow[] = []
   #rejected: RejectedRecord[] = []
 
@@ -132,16 +136,15 @@ export class PartitionTracker {
       const ofOnePerson = !decoded.ok || decoded.fact.kind === 'interaction' || decoded.fact.kind === 'touch'
       if (ofOnePerson) {
         run.push(decoded)
-        continue
+        if (run.length < RUN) continue
       }
       await this.#takeRun(run)
       run = []
+      if (ofOnePerson) continue
       await this.#takeControl(decoded.fact, record)
       this.#position.offset = record.offset + 1
     }
     await this.#takeRun(run)
-    if (this.#newInteractions.length + this.#dirty.size >= this.#options.flushRows) await this.flush()
-    this.#histories.evict((key) => this.#isPinned(key))
   }
 
   /** Takes records in that concern one person each: one load for all of them, then one after the other. */
@@ -153,6 +156,15 @@ export class PartitionTracker {
       else if (decoded.fact.kind === 'touch') this.#touch(decoded.fact.person, decoded.record)
       this.#position.offset = decoded.record.offset + 1
     }
+    if (this.#isFlushDue()) await this.flush()
+    this.#histories.evict((key) => this.#isPinned(key))
+  }
+
+  /** Enough rows have gathered, or what waits to be written pins as much again as the cache may hold. */
+  #isFlushDue(): boolean {
+    const { flushRows, cacheLimit } = this.#options
+    const rows = this.#newInteractions.length + this.#dirty.size
+    return rows >= flushRows || (rows > 0 && this.#pinned >= Math.max(cacheLimit, flushRows))
   }
 
   /** Begins to write everything taken in so far; resolves when the write before it is done. */
@@ -216,7 +228,7 @@ export class PartitionTracker {
       if (keys.length === 0) return
       await this.#load(keys.map(personOfKey), version)
       for (const key of keys) this.#changed(key, version)
-      if (this.#dirty.size >= this.#options.flushRows) {
+      if (this.#isFlushDue()) {
         // In the middle of a record: rows may be written early, the position may not.
         await this.#write
         this.#startWrite(null)
@@ -252,6 +264,7 @@ export class PartitionTracker {
   }
 
   #changed(key: string, version: number): void {
+    if (!this.#dirty.has(key)) this.#pinned += this.#history(key).byId.size
     this.#dirty.set(key, version)
     this.#undated.add(key)
   }
@@ -307,6 +320,7 @@ export class PartitionTracker {
     const [interactions, rejected] = [this.#newInteractions, this.#rejected]
     this.#writing = this.#dirty
     this.#dirty = new Map()
+    this.#pinned = 0
     this.#undated.clear()
     this.#newInteractions = []
     this.#rejected = []

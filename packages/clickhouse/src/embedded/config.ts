@@ -1,7 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { QUERY_SETTINGS } from '../settings.ts'
+import { ANALYST_SETTINGS } from '../settings.ts'
 
 /** The views that analysts may rely on; the embedded `analyst` account reads these and nothing else. */
 export const ANALYST_VIEWS = ['interactions', 'chains', 'chain_interactions'] as const
@@ -95,7 +95,7 @@ function usersOf({ database, owner, analyst }: ServerConfig): Tree {
       analyst: {
         readonly: 1,
         // A read-only user may send a setting only with the value that it has already.
-        ...QUERY_SETTINGS,
+        ...ANALYST_SETTINGS,
         allow_ddl: 0,
         allow_introspection_functions: 0,
         max_execution_time: 60,

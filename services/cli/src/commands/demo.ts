@@ -1,14 +1,17 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type BreakpointsReport, breakpoints, breakpointsQuery } from '@weaklink/reports'
+import { lockFile } from '@weaklink/runtime'
 import { generateBusiness, type PlantedWeakLink } from '@weaklink/simulator'
 import { Command } from 'commander'
 import { importFiles } from '../import/import.ts'
 import { type CommonOptions, type Run, withTracker } from '../run.ts'
+import { UsageError } from '../terminal.ts'
 import { breakpointsAnswer } from './report.ts'
 
 const DEMO_DIRECTORY = '.weaklink/demo'
+const MARKER = 'demo.txt'
 const BUSINESS = { seed: 7, customers: 4_000, days: 120, start: Date.UTC(2026, 0, 5) } as const
 
 interface Found {
@@ -24,18 +27,17 @@ export function demoCommand(): Command {
     .addHelpText('after', `\nBegins anew each time, in ${DEMO_DIRECTORY} unless --data-dir names another directory.`)
     .action(async (_flags: unknown, command: Command) => {
       const root = command.parent
-      if (root?.getOptionValueSource('dataDir') === 'default') root.setOptionValue('dataDir', DEMO_DIRECTORY)
+      // Only a directory that was named on the command line: WEAKLINK_DATA_DIR is where the user's own data is.
+      if (root?.getOptionValueSource('dataDir') !== 'cli') root?.setOptionValue('dataDir', DEMO_DIRECTORY)
       const { dataDir } = command.optsWithGlobals<CommonOptions>()
-      // Only what a data directory of ours consists of is ever removed.
-      for (const part of ['clickhouse', 'log', 'rejected'])
-        rmSync(join(dataDir, part), { recursive: true, force: true })
+      clear(dataDir)
 
       const { interactions, planted } = generateBusiness(BUSINESS)
       const folder = mkdtempSync(join(tmpdir(), 'weaklink-demo-'))
       const file = join(folder, 'business.jsonl')
       try {
         writeFileSync(file, interactions.map((interaction) => `${JSON.stringify(interaction)}\n`).join(''))
-        await withTracker(command, { create: true }, async (run) => {
+        await withTracker(command, { create: true, embedded: true }, async (run) => {
           run.terminal.note(
             `A business that repairs appliances: ${BUSINESS.customers.toLocaleString('en-US')} customers, ${BUSINESS.days} days, ${interactions.length.toLocaleString('en-US')} interactions.`,
           )
@@ -51,6 +53,28 @@ export function demoCommand(): Command {
         rmSync(folder, { recursive: true, force: true })
       }
     })
+}
+
+/**
+ * Empties the directory of an earlier demo, while nobody uses it.
+ *
+ * @throws UsageError where it holds data that no demo made; InUseError where somebody works on it
+ */
+function clear(dataDir: string): void {
+  const marker = join(dataDir, MARKER)
+  if (existsSync(join(dataDir, 'clickhouse')) && !existsSync(marker)) {
+    throw new UsageError(`${dataDir} holds data that no demo made; name another directory with --data-dir.`)
+  }
+  const lock = lockFile(join(dataDir, 'clickhouse', 'lock'), 'weaklink demo')
+  try {
+    const clickhouse = readdirSync(join(dataDir, 'clickhouse')).filter((name) => !name.endsWith('lock'))
+    for (const name of clickhouse) rmSync(join(dataDir, 'clickhouse', name), { recursive: true, force: true })
+    for (const name of ['log', 'rejected', 'imports.json'])
+      rmSync(join(dataDir, name), { recursive: true, force: true })
+    writeFileSync(marker, 'Made by weaklink demo, which empties this directory each time.\n')
+  } finally {
+    lock.release()
+  }
 }
 
 async function answer(run: Run, planted: readonly PlantedWeakLink[], dataDir: string): Promise<void> {

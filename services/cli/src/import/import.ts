@@ -14,7 +14,7 @@ import {
 import { INTERACTIONS_TOPIC, REJECTED_TOPIC, type Tracker } from '@weaklink/tracker'
 import { InputError, type RowFormat } from '../input/index.ts'
 import type { Workspace } from '../workspace.ts'
-import { type LineBatch, readInteractions } from './interactions.ts'
+import { checkHeads, type LineBatch, readInteractions } from './interactions.ts'
 import { RejectedFile, type RejectedLine } from './rejected-file.ts'
 
 export interface ImportOptions {
@@ -86,6 +86,7 @@ export async function importFiles(
     )
   const rejectedFrom = await log.ranges(REJECTED_TOPIC)
 
+  await checkHeads(options.files, options)
   await tracker.settled()
   if (options.catalogue !== undefined) await putInForce(workspace, tracker, options.catalogue, everywhere)
 

@@ -1,3 +1,4 @@
+import { statSync } from 'node:fs'
 import {
   applyMapping,
   checkMapping,
@@ -9,7 +10,7 @@ import {
   type Rejection,
   validate,
 } from '@weaklink/interactions'
-import { type RowFormat, readRows } from '../input/index.ts'
+import { InputError, type RowFormat, readRows } from '../input/index.ts'
 
 /** What one line of a file gave. A line may give several interactions, and a rejection for each that is none. */
 export type Line =
@@ -66,6 +67,32 @@ export async function* readInteractions(path: string, options: ReadInteractionsO
       }
     }
     yield { lines, rows: rows.length, part: bytesTotal === 0 ? 1 : bytesRead / bytesTotal }
+  }
+}
+
+/**
+ * Looks at the head of every file: a mapping that does not fit the third of them is found before the first is taken in.
+ * What cannot be read at all is left to the import, and so is a pipe, which can be read only once.
+ *
+ * @throws InvalidMapping
+ */
+export async function checkHeads(
+  paths: readonly string[],
+  { format, mapping }: Omit<ReadInteractionsOptions, 'now'>,
+): Promise<void> {
+  for (const path of paths) {
+    if (!(statSync(path, { throwIfNoEntry: false })?.isFile() ?? false)) continue
+    try {
+      for await (const { columns } of readRows(path, {
+        ...(format === undefined ? {} : { format }),
+        ...mapping?.file,
+      })) {
+        fit(mapping, columns, path)
+        break
+      }
+    } catch (error) {
+      if (!(error instanceof InputError)) throw error
+    }
   }
 }
 

@@ -18,7 +18,7 @@ export interface PeopleGuess {
   readonly standIns: readonly StandIn[]
 }
 
-export interface StandIn {
+interface StandIn {
   readonly column: string
   /** Rows whose customer it gives. */
   readonly rows: number

@@ -1,3 +1,4 @@
+import { execFileSync, spawn } from 'node:child_process'
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -15,6 +16,14 @@ afterAll(() => rmSync(directory, { recursive: true, force: true }))
 function file(name: string, content: string | Uint8Array): string {
   const path = join(directory, name)
   writeFileSync(path, content)
+  return path
+}
+
+/** A named pipe, which another process fills once and closes. */
+function pipe(name: string, content: string | Uint8Array): string {
+  const path = join(directory, name)
+  execFileSync('mkfifo', [path])
+  spawn('sh', ['-c', 'cat "$0" > "$1"', file(`content-of-${name}`, content), path], { stdio: 'ignore' })
   return path
 }
 
@@ -337,6 +346,41 @@ describe('a damaged .gz gives all complete lines before the damage', () => {
   it('several packed files in a row are one', async () => {
     const path = file('two.jsonl.gz', Buffer.concat([gzipSync('{"a":1}\n'), gzipSync('{"a":2}\n')]))
     expect((await read(path)).lines).toHaveLength(2)
+  })
+})
+
+describe('a named pipe', () => {
+  const lines = Array.from({ length: 20_000 }, (_, index) => `{"n":${index}}`)
+  const rows = lines.map((text, index) => `${index + 1}: ${text}`)
+
+  it('is read once, to its end; its size is not known', async () => {
+    const { last, ...found } = await read(pipe('pipe.jsonl', `${lines.join('\n')}\n`))
+    expect(found).toMatchObject({ lines: rows, error: undefined })
+    expect(last).toMatchObject({ bytesTotal: 0 })
+  })
+
+  it('short enough for its writer to be gone at once', async () => {
+    expect((await read(pipe('short.csv', 'a,b\n1,2\n'))).lines).toEqual(['2: {"a":"1","b":"2"}'])
+  })
+
+  it('packed, as its name says', async () => {
+    expect((await read(pipe('pipe.jsonl.gz', gzipSync(lines.join('\n'))))).lines).toEqual(rows)
+  })
+
+  it('damaged, gives what could be unpacked, and the error', async () => {
+    const damaged = Buffer.concat([gzipSync('{"a":1}\n'), Buffer.from([0x1f, 0x8b, 9, 9, 9, 9])])
+    expect((await read(pipe('damaged.jsonl.gz', damaged))).error).toMatchObject({ code: 'corrupt_gzip' })
+  })
+
+  it('with nothing in it', async () => {
+    expect((await read(pipe('nothing.csv', ''))).error).toMatchObject({ code: 'empty_file' })
+    expect((await read(pipe('nothing.jsonl', ''))).error).toMatchObject({ code: 'empty_file' })
+  })
+
+  it('that is looked at shows its first rows all the same', async () => {
+    const sniffed = await sniff(pipe('sniffed.csv', windows1251('Этап;Дата\nЗвонок;01.05.2024\n')))
+    expect(sniffed).toMatchObject({ encoding: 'windows-1251', columns: ['Этап', 'Дата'] })
+    expect(sniffed.rows).toHaveLength(1)
   })
 })
 
