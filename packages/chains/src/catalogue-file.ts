@@ -1,4 +1,5 @@
 import {
+  type Alias,
   type Document,
   isAlias,
   isMap,
@@ -76,7 +77,9 @@ export function parseCatalogue(text: string, fileName: string): Catalogue {
   })
   if (syntax.length > 0) throw new CatalogueError(syntax)
 
-  const json: unknown = document.toJS()
+  const json = valuesOf(document, (offset, got, expected) => {
+    throw new CatalogueError([problemAt(offset, { path: [], got, expected })])
+  })
   const parsed = catalogueSchema.safeParse(json)
   const firstLineOf = (path: Path) => lines.linePos(offsetOf(document, path)).line
   const findings = [
@@ -110,6 +113,20 @@ function syntaxProblems(
     },
   })
   return problems
+}
+
+/** The values of the file, its aliases replaced by what they stand for. */
+function valuesOf(document: Document.Parsed, fail: (offset: number, got: string, expected: string) => never): unknown {
+  try {
+    return document.toJS()
+  } catch (error) {
+    // Every alias has its anchor, so a few lines of them stand for more than could be held.
+    if (!(error instanceof ReferenceError)) throw error
+    const aliases: Alias[] = []
+    visit(document, { Alias: (_, alias) => void aliases.push(alias) })
+    const expected = 'fewer than 100 uses of an anchor, uses within uses multiplied'
+    return fail(aliases.at(-1)?.range?.[0] ?? 0, `${aliases.length} aliases up to here`, expected)
+  }
 }
 
 function findingsOf(issue: z.core.$ZodIssue, json: unknown): Finding[] {

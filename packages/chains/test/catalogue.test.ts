@@ -144,6 +144,11 @@ describe('an error says where, what was found and what was expected', () => {
       `${T}    next: [call]\n  - id: calls`,
       '3:12 touchpoints[0].next[0]: got "call", expected "calls" (the nearest known one)',
     ],
+    [
+      'aliases of aliases of aliases',
+      'a: &a [1,1,1,1,1]\nb: &b [*a,*a,*a,*a,*a]\nc: &c [*b,*b,*b,*b,*b]\ntouchpoints: [*c,*c,*c,*c,*c]',
+      '4:27: got 15 aliases up to here, expected fewer than 100 uses of an anchor, uses within uses multiplied',
+    ],
     ['wrong type', `${T}    step: high`, '3:11 touchpoints[0].step: got "high", expected a number'],
     ['yes is a text', `${T}    result: yes`, '3:13 touchpoints[0].result: got "yes", expected true or false'],
     ['unknown value', `${T}    by: client`, '3:9 touchpoints[0].by: got "client", expected one of customer, company'],

@@ -1,4 +1,4 @@
-import { type Document, isMap, isNode, isScalar, LineCounter, parseDocument } from 'yaml'
+import { type Alias, type Document, isMap, isNode, isScalar, LineCounter, parseDocument, visit } from 'yaml'
 import * as z from 'zod'
 import { nearestName, show } from './rejection.ts'
 import { expectedIn, FIELD_NAMES, type FieldName } from './schema.ts'
@@ -125,10 +125,30 @@ export function readMappingFile(text: string, file: string): { config: MappingFi
   }
   const faultAt: FaultAt = (path, expected, got, index) =>
     errorAt(offsetOf(document, text, path, index), path.join('.'), expected, got)
-  const content: unknown = document.toJS() ?? {}
+  const content = contentOf(document, (offset, expected, got) => {
+    throw new InvalidMapping([errorAt(offset, '', expected, got)])
+  })
   const parsed = mappingFileSchema.safeParse(content)
   if (parsed.success) return { config: parsed.data, faultAt }
   throw new InvalidMapping(parsed.error.issues.flatMap((issue) => faultsOf(issue, content, faultAt)))
+}
+
+/** The values of the file, its aliases replaced by what they stand for. */
+function contentOf(document: Document, fail: (offset: number, expected: string, got: string) => never): unknown {
+  try {
+    return document.toJS() ?? {}
+  } catch (error) {
+    // Only aliases can be at fault in well-formed YAML.
+    if (!(error instanceof ReferenceError)) throw error
+    const aliases: Alias[] = []
+    visit(document, { Alias: (_, alias) => void aliases.push(alias) })
+    const lost = aliases.find((alias) => alias.resolve(document) === undefined)
+    if (lost !== undefined) {
+      return fail(lost.range?.[0] ?? 0, `an anchor &${lost.source} before this alias`, `*${lost.source}`)
+    }
+    const expected = 'fewer than 100 uses of an anchor, uses within uses multiplied'
+    return fail(aliases.at(-1)?.range?.[0] ?? 0, expected, `${aliases.length} aliases up to here`)
+  }
 }
 
 function faultsOf(issue: z.core.$ZodIssue, content: unknown, faultAt: FaultAt): MappingError[] {

@@ -22,6 +22,7 @@ export const REJECTION_REASONS = {
   at_in_future: 'The time is more than 5 minutes after the receipt.',
   not_a_number: 'The text is not a number.',
   negative: 'The number is negative.',
+  too_large: 'The number is larger than allowed.',
   not_an_integer: 'The number is not a whole number of at most 2^53 - 1.',
   not_a_currency: 'The value is not an ISO 4217 currency code.',
   too_many_props: 'There are too many props.',

@@ -12,6 +12,9 @@ import { END_OF_TIME, FIRST_INSTANT, parseRfc3339 } from './time.ts'
 
 export const MAX_PROPS = 32
 
+/** 3650 days. The waits of all the interactions that a customer may have then add up to a safe integer. */
+const LONGEST_MS = 3650 * 86_400_000
+
 const CURRENCIES = new Set(Intl.supportedValuesOf('currency'))
 
 /** A check with the name of its rejection. Later checks of the same value do not run once one failed. */
@@ -37,8 +40,9 @@ const wholeMilliseconds = () =>
     .number()
     .refine(...check('not_an_integer', Number.isSafeInteger))
     .refine(...check('negative', (value: number) => value >= 0))
-    .meta({ type: 'integer', minimum: 0 })
-    .describe('a whole number of milliseconds, 0 or more')
+    .refine(...check('too_large', (value: number) => value <= LONGEST_MS))
+    .meta({ type: 'integer', minimum: 0, maximum: LONGEST_MS })
+    .describe('a whole number of milliseconds, from 0 to 3650 days')
 
 const amount = () =>
   z

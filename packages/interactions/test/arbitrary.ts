@@ -8,7 +8,7 @@ const text = (minLength: number, maxLength: number) =>
     .filter((value) => value.length >= minLength)
 
 const amount = fc.double({ min: 0, noNaN: true, noDefaultInfinity: true }).map((value) => value + 0)
-const milliseconds = fc.integer({ min: 0, max: Number.MAX_SAFE_INTEGER })
+const milliseconds = fc.integer({ min: 0, max: 3650 * 86_400_000 })
 
 const touchpointArbitrary = fc.oneof(
   fc.constantFrom('call_wait', 'site_visit', 'checkout', 'ожидание', '电话等待'),

@@ -304,6 +304,12 @@ describe('a mapping that does not fit', () => {
     ],
     ['props as a map', `${CORE}props: { a: b }`, [/props: expected a list/]],
     ['no YAML', 'customer: x: y', [/^m\.yaml:1:11: expected YAML/]],
+    ['an alias of nothing', `${CORE}order: *x`, ['m.yaml:4:8: expected an anchor &x before this alias, got *x']],
+    [
+      'aliases of aliases of aliases',
+      `${CORE}values:\n  a: &a [1,1,1,1,1]\n  b: &b [*a,*a,*a,*a,*a]\n  c: &c [*b,*b,*b,*b,*b]\n  d: [*c,*c,*c,*c,*c]`,
+      [/^m\.yaml:8:19: expected fewer than 100 uses of an anchor, uses within uses multiplied, got 15 aliases/],
+    ],
     ['a list', '- a', [/expected keys and values/]],
     ['a key twice', `${CORE}at: "{x}"`, [/m\.yaml:4:1: expected YAML, got Map keys must be unique/]],
     ['several faults at once', `${CORE}by: me\norder: "{"`, [/by/, /order/]],

@@ -50,7 +50,11 @@ describe('what makes no sense is rejected by name', () => {
     ['a catalogue without a hash', record('catalogue', '{"hash":"x"}'), 'bad_control_record hash'],
     ['a touch of nobody', record('touch', '{"person":"customer"}'), 'key_mismatch key'],
     ['a touch of another kind', record('touch', '{"person":"company"}', 'x'), 'bad_control_record person'],
-    ['a touch with a key of broken text', { ...record('touch', '{"person":"customer"}'), key: new Uint8Array([0xff]) }, 'key_mismatch key'],
+    [
+      'a touch with a key of broken text',
+      { ...record('touch', '{"person":"customer"}'), key: new Uint8Array([0xff]) },
+      'key_mismatch key',
+    ],
     ['an end of no import', record('import-end', '{}'), 'bad_control_record importId'],
     ['an unknown kind', record('forgot', '{}'), 'bad_control_record weaklink-record'],
   ]

@@ -74,6 +74,8 @@ describe('validate refuses, by name', () => {
     ['a negative value', { ...good, value: -0.01 }, 'negative value'],
     ['half a millisecond', { ...good, durationMs: 0.5 }, 'not_an_integer durationMs'],
     ['more than JSON can count', { ...good, waitMs: 2 ** 53 }, 'not_an_integer waitMs'],
+    ['a wait of more than 3650 days', { ...good, waitMs: 315_360_000_001 }, 'too_large waitMs'],
+    ['a duration of more than 3650 days', { ...good, durationMs: Number.MAX_SAFE_INTEGER }, 'too_large durationMs'],
     ['a currency that is none', { ...good, currency: 'euro' }, 'not_a_currency currency'],
     ['a currency in lower case', { ...good, currency: 'eur' }, 'not_a_currency currency'],
     ['33 props', { ...good, props: props(33) }, 'too_many_props props'],
@@ -148,6 +150,11 @@ describe('validate accepts', () => {
     expect(accepted({ ...good, touchpoint: '𐐨'.repeat(64) })).toMatchObject({ touchpoint: '𐐨'.repeat(64) })
   })
 
+  it('a wait and a duration of 3650 days', () => {
+    const longest = { waitMs: 315_360_000_000, durationMs: 315_360_000_000 }
+    expect(accepted({ ...good, ...longest })).toMatchObject(longest)
+  })
+
   it('empty labels and empty props as absent', () => {
     const input = { ...good, channel: '', campaign: '', queue: '', agent: '', props: {} }
     expect(accepted(input)).toEqual({ ...good, at: NOW - 7_200_000 })
@@ -205,7 +212,7 @@ it('the JSON Schema tells every field with its words', () => {
     anyOf: [{ required: ['customer'] }, { required: ['anonymousId'] }],
     properties: {
       id: { minLength: 1, maxLength: 128 },
-      waitMs: { type: 'integer', minimum: 0 },
+      waitMs: { type: 'integer', minimum: 0, maximum: 315_360_000_000 },
       props: { maxProperties: 32 },
     },
   })

@@ -147,7 +147,7 @@ describe('the tracker', () => {
       episode: 'e',
       order: 'o',
       waitMs: 0,
-      durationMs: Number.MAX_SAFE_INTEGER,
+      durationMs: 3650 * 86_400_000,
       value: 0.1,
       cost: 1e-9,
       currency: 'EUR',

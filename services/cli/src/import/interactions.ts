@@ -21,7 +21,7 @@ export interface LineBatch {
   readonly lines: readonly Line[]
   /** Rows read for them. */
   readonly rows: number
-  /** How much of the file has been read, 0 to 1. */
+  /** How much of the file has been read, 0 to 1; 0 where its size is not known, as of a pipe. */
   readonly part: number
 }
 
@@ -66,7 +66,7 @@ export async function* readInteractions(path: string, options: ReadInteractionsO
         }
       }
     }
-    yield { lines, rows: rows.length, part: bytesTotal === 0 ? 1 : bytesRead / bytesTotal }
+    yield { lines, rows: rows.length, part: bytesTotal === 0 ? 0 : bytesRead / bytesTotal }
   }
 }
 

@@ -14,6 +14,8 @@ export interface RejectedLine extends Rejection {
 }
 
 const MAX_TEXT = 100_000
+/** Of the imported file's name within ours: a file system takes 255 bytes, and ours ends with more than that name. */
+const MAX_NAME_BYTES = 100
 
 /**
  * The file that an import writes its rejected lines to. Its name follows from the files that are imported, and it is
@@ -27,7 +29,7 @@ export class RejectedFile {
   constructor(directory: string, files: readonly string[]) {
     const names = files.map((file) => resolve(file))
     const digest = createHash('sha256').update(JSON.stringify(names)).digest('hex').slice(0, 8)
-    this.path = join(directory, 'rejected', `${basename(names[0] ?? 'import')}-${digest}.jsonl`)
+    this.path = join(directory, 'rejected', `${beginningOf(basename(names[0] ?? 'import'))}-${digest}.jsonl`)
     rmSync(this.path, { force: true })
   }
 
@@ -55,4 +57,16 @@ export class RejectedFile {
     if (this.#failure === undefined) await once(this.#stream, 'close')
     if (this.#failure !== undefined) throw this.#failure
   }
+}
+
+/** At most `MAX_NAME_BYTES` of a name, in whole characters. */
+function beginningOf(name: string): string {
+  let beginning = ''
+  let bytes = 0
+  for (const character of name) {
+    bytes += Buffer.byteLength(character)
+    if (bytes > MAX_NAME_BYTES) break
+    beginning += character
+  }
+  return beginning
 }

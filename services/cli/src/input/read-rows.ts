@@ -29,6 +29,7 @@ export interface RowBatch {
   readonly delimiter: string | null
   /** Of the file as it lies on the disk. */
   readonly bytesRead: number
+  /** 0 where it is not known, as of a pipe. */
   readonly bytesTotal: number
 }
 
@@ -39,10 +40,13 @@ export interface RowBatch {
  * @throws {InputError} where the file cannot be read, or not to its end; the batches before it are good
  */
 export async function* readRows(path: string, options: ReadOptions = {}): AsyncGenerator<RowBatch> {
-  const format = options.format ?? formatOf(path)
-  const source = await openSource(path)
+  yield* rowsOf(await openSource(path), options.format ?? formatOf(path), options)
+}
+
+/** The same of a source that is open already. */
+export async function* rowsOf(source: Source, format: RowFormat, options: ReadOptions): AsyncGenerator<RowBatch> {
   if (format === 'csv') yield* csvRows(source, options)
-  else yield* jsonRows(source, options.encoding, extensionOf(path) === '.json')
+  else yield* jsonRows(source, options.encoding, extensionOf(source.path) === '.json')
 }
 
 function extensionOf(path: string): string {

@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer'
 import { markOf } from './lines.ts'
-import { formatOf, type ReadOptions, type RowFormat, type RowResult, readRows } from './read-rows.ts'
-import { openSource } from './source.ts'
+import { formatOf, type ReadOptions, type RowFormat, type RowResult, rowsOf } from './read-rows.ts'
+import { openSource, type Source } from './source.ts'
 
 /** A first look at a file. */
 export interface Sniffed {
@@ -24,11 +24,12 @@ const SAMPLE_BYTES = 256 * 1024
  */
 export async function sniff(path: string, maxRows = 1000, options: ReadOptions = {}): Promise<Sniffed> {
   const format = options.format ?? formatOf(path)
-  const encoding = options.encoding ?? guessEncoding(await sampleOf(path))
+  const { sample, source } = await sampleOf(await openSource(path))
+  const encoding = options.encoding ?? guessEncoding(sample)
   const rows: RowResult[] = []
   let delimiter: string | null = null
   let header: readonly string[] | null = null
-  for await (const batch of readRows(path, { ...options, format, encoding })) {
+  for await (const batch of rowsOf(source, format, { ...options, encoding })) {
     header = batch.columns
     delimiter = batch.delimiter
     rows.push(...batch.rows.slice(0, maxRows - rows.length))
@@ -46,15 +47,26 @@ function keysOf(rows: readonly RowResult[]): string[] {
   return [...keys]
 }
 
-async function sampleOf(path: string): Promise<Buffer> {
-  const chunks: Buffer[] = []
+/** The first bytes, and the source with them still in it: a pipe can be read only once. */
+async function sampleOf(source: Source): Promise<{ sample: Buffer; source: Source }> {
+  const rest = source.chunks[Symbol.asyncIterator]()
+  const taken: Buffer[] = []
   let bytes = 0
-  for await (const chunk of (await openSource(path)).chunks) {
-    chunks.push(chunk)
-    bytes += chunk.length
-    if (bytes >= SAMPLE_BYTES) break
+  while (bytes < SAMPLE_BYTES) {
+    const { done, value } = await rest.next()
+    if (done === true) break
+    taken.push(value)
+    bytes += value.length
   }
-  return Buffer.concat(chunks)
+  async function* chunks(): AsyncGenerator<Buffer> {
+    try {
+      yield* taken
+      for (let next = await rest.next(); next.done !== true; next = await rest.next()) yield next.value
+    } finally {
+      await rest.return?.()
+    }
+  }
+  return { sample: Buffer.concat(taken), source: { ...source, chunks: chunks() } }
 }
 
 /** By the byte order mark; else UTF-8 where it is that; else by how the bytes beyond ASCII stand together. */

@@ -1,12 +1,12 @@
 import { createReadStream } from 'node:fs'
-import { type FileHandle, open } from 'node:fs/promises'
+import { open, stat } from 'node:fs/promises'
 import { createGunzip } from 'node:zlib'
 import { InputError } from './input-error.ts'
 
 /** The bytes of a plain or gzipped file. */
 export interface Source {
   readonly path: string
-  /** Of the file as it lies on the disk. */
+  /** Of the file as it lies on the disk; 0 where that is not known, as of a pipe. */
   readonly bytesTotal: number
   readonly bytesRead: () => number
   /** Unpacked. Ends with an InputError where the file is damaged, after all that could be unpacked. */
@@ -17,34 +17,42 @@ const CHUNK_BYTES = 256 * 1024
 /** Compressed bytes unpacked at a time: gzip packs at most 1000 : 1, so this bounds the memory that a chunk takes. */
 const PACKED_BYTES = 16 * 1024
 
-/** @throws {InputError} where there is no file to read, or it is empty */
+/**
+ * A pipe is opened once, when its chunks are read: what a first look took out of it, nobody could read again.
+ * @throws {InputError} where there is no file to read, or it is empty
+ */
 export async function openSource(path: string): Promise<Source> {
-  const { size, gzipped } = await inspect(path)
+  const { size, gzipped, regular } = await inspect(path)
   let bytesRead = 0
   const count = (bytes: number) => {
     bytesRead = Math.max(bytesRead, bytes)
   }
-  const chunks = gzipped ? unpacked(path, count) : read(path, () => CHUNK_BYTES, count)
+  const chunks = gzipped ? unpacked(path, regular, count) : read(path, () => CHUNK_BYTES, count)
   return { path, bytesTotal: size, bytesRead: () => bytesRead, chunks }
 }
 
-async function inspect(path: string): Promise<{ size: number; gzipped: boolean }> {
-  let file: FileHandle | undefined
+async function inspect(path: string): Promise<{ size: number; gzipped: boolean; regular: boolean }> {
   try {
-    file = await open(path)
-    const status = await file.stat()
+    const status = await stat(path)
     if (status.isDirectory()) throw new InputError('is_directory', path)
     if (status.isFile() && status.size === 0) throw new InputError('empty_file', path)
-    // A pipe cannot be looked into twice.
-    if (!status.isFile()) return { size: 0, gzipped: path.endsWith('.gz') }
-    const { buffer, bytesRead } = await file.read(Buffer.alloc(2), 0, 2, 0)
-    const gzipped = bytesRead === 2 && buffer[0] === 0x1f && buffer[1] === 0x8b
-    if (path.toLowerCase().endsWith('.gz') && !gzipped) throw new InputError('corrupt_gzip', path, 'it is no gzip file')
-    return { size: status.size, gzipped }
+    const named = path.toLowerCase().endsWith('.gz')
+    if (!status.isFile()) return { size: 0, gzipped: named, regular: false }
+    const gzipped = await beginsAsGzip(path)
+    if (named && !gzipped) throw new InputError('corrupt_gzip', path, 'it is no gzip file')
+    return { size: status.size, gzipped, regular: true }
   } catch (error) {
     throw inputErrorOf(error, path)
+  }
+}
+
+async function beginsAsGzip(path: string): Promise<boolean> {
+  const file = await open(path)
+  try {
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(2), 0, 2, 0)
+    return bytesRead === 2 && buffer[0] === 0x1f && buffer[1] === 0x8b
   } finally {
-    await file?.close()
+    await file.close()
   }
 }
 
@@ -82,7 +90,8 @@ async function* read(
   }
 }
 
-async function* unpacked(path: string, count: (bytes: number) => void): AsyncGenerator<Buffer> {
+/** @param rereadable false for a pipe: of a damaged one, what the failing piece had unpacked is lost */
+async function* unpacked(path: string, rereadable: boolean, count: (bytes: number) => void): AsyncGenerator<Buffer> {
   let delivered = 0
   let good = 0
   try {
@@ -97,7 +106,7 @@ async function* unpacked(path: string, count: (bytes: number) => void): AsyncGen
       yield chunk
     }
   } catch (error) {
-    if (!(error instanceof InputError) || error.code !== 'corrupt_gzip') throw error
+    if (!(error instanceof InputError) || error.code !== 'corrupt_gzip' || !rereadable) throw error
     // zlib keeps to itself what it unpacked of the piece that failed. Given byte by byte, it delivers that too.
     const bytewise = read(path, (position) => (position < good ? PACKED_BYTES : 1), count)
     let skip = delivered
