@@ -9,7 +9,10 @@ import { temporaryFolder, weaklink, weaklinkJson } from '../support/weaklink.ts'
 // What users hand in by mistake: each mistake has its name and its place, and costs nothing but itself.
 
 const folder = temporaryFolder()
-afterAll(() => folder.remove())
+afterAll(() => {
+  if (disk !== null) execFileSync('umount', ['-l', disk])
+  folder.remove()
+})
 
 /** A file system of 24 MB, null where this user may not mount one. */
 function smallDisk(): string | null {
@@ -302,39 +305,35 @@ describe('the data directory', () => {
     { timeout: 300_000 },
     async () => {
       if (disk === null) return
-      try {
-        const lines = Array.from({ length: 150_000 }, (_, k) =>
-          JSON.stringify({
-            id: `i${k}`,
-            customer: `c${k % 5_000}`,
-            touchpoint: 'chat',
-            at: 1_700_000_000_000 + k,
-            props: { text: `${Math.imul(k, 2_654_435_761) >>> 0}` },
-          }),
-        )
-        const events = file('events.jsonl', `${lines.join('\n')}\n`)
-        const full = await weaklink(['import', events, '--json', '--data-dir', join(disk, 'data')], {
-          env: { WEAKLINK_GIVE_UP_SECONDS: '5' },
-        })
-        expect(full.stderr).toMatch(/no (disk )?space|disk is full/i)
-        expect(full.status).toBe(1)
-        execFileSync('mount', ['-o', 'remount,size=1g', disk])
-        const data = join(disk, 'data')
-        const again = await weaklinkJson<Summary>(['import', events, '--data-dir', data])
-        expect(again.accepted + again.duplicates).toBe(150_000)
-        const { rows } = await weaklinkJson<{ rows: { n: number }[] }>([
-          'sql',
-          'SELECT count() AS n FROM interactions',
-          '--data-dir',
-          data,
-        ])
-        expect(rows).toEqual([{ n: 150_000 }])
-        expect(await weaklinkJson(['report', 'breakpoints', '--data-dir', data])).toMatchObject({
-          totals: { customers: 5_000 },
-        })
-      } finally {
-        execFileSync('umount', ['-l', disk])
-      }
+      const lines = Array.from({ length: 150_000 }, (_, k) =>
+        JSON.stringify({
+          id: `i${k}`,
+          customer: `c${k % 5_000}`,
+          touchpoint: 'chat',
+          at: 1_700_000_000_000 + k,
+          props: { text: `${Math.imul(k, 2_654_435_761) >>> 0}` },
+        }),
+      )
+      const events = file('events.jsonl', `${lines.join('\n')}\n`)
+      const full = await weaklink(['import', events, '--json', '--data-dir', join(disk, 'data')], {
+        env: { WEAKLINK_GIVE_UP_SECONDS: '5' },
+      })
+      expect(full.stderr).toMatch(/no (disk )?space|disk is full/i)
+      expect(full.status).toBe(1)
+      execFileSync('mount', ['-o', 'remount,size=1g', disk])
+      const data = join(disk, 'data')
+      const again = await weaklinkJson<Summary>(['import', events, '--data-dir', data])
+      expect(again.accepted + again.duplicates).toBe(150_000)
+      const { rows } = await weaklinkJson<{ rows: { n: number }[] }>([
+        'sql',
+        'SELECT count() AS n FROM interactions',
+        '--data-dir',
+        data,
+      ])
+      expect(rows).toEqual([{ n: 150_000 }])
+      expect(await weaklinkJson(['report', 'breakpoints', '--data-dir', data])).toMatchObject({
+        totals: { customers: 5_000 },
+      })
     },
   )
 })
