@@ -20,14 +20,10 @@ const CHUNK_BYTES = 1 << 20
  * @param attempt how to meet a store that is away for a while: it runs the operation until it succeeds or gives up
  */
 export function clickhouseStore(store: Store, attempt: <T>(operation: () => Promise<T>) => Promise<T>): TrackerStore {
-  const positions = () => attempt(() => store.query<StoredPosition>(POSITIONS))
   return {
     async loadPositions() {
-      return (await positions()).map(positionOf)
-    },
-    async loadPosition(partition) {
-      const found = (await positions()).find((row) => row.partition === partition)
-      return found === undefined ? null : positionOf(found)
+      const rows = await attempt(() => store.query<StoredPosition>(POSITIONS))
+      return rows.map(positionOf)
     },
     async loadInteractions(persons, below) {
       const keys = {

@@ -38,14 +38,17 @@ export class Histories {
     this.#interactions++
   }
 
-  /** Drops the least recently used ones beyond the limit, but none that is pinned. */
-  evict(isPinned: (key: string) => boolean): void {
+  /** Drops the least recently used ones beyond the limit, but none that is pinned; answers how many. */
+  evict(isPinned: (key: string) => boolean): number {
+    let dropped = 0
     for (const [key, history] of this.#entries) {
-      if (this.#interactions <= this.#limit) return
+      if (this.#interactions <= this.#limit) break
       if (isPinned(key)) continue
       this.#entries.delete(key)
       this.#interactions -= weight(history)
+      dropped++
     }
+    return dropped
   }
 }
 

@@ -53,10 +53,11 @@ export interface RejectedRecord {
   readonly rejection: Rejection
 }
 
+const NOBODY: ReadonlyMap<string, readonly Interaction[]> = new Map()
 /** The last imports whose counts a position carries. */
 const IMPORTS_KEPT = 16
 /** Records that are loaded for at once: a batch of the log may touch more customers than should be in memory. */
-const RUN = 2_000
+const RUN = 5_000
 /** Customers whose deadlines one tick passed are derived in slices, so that a tick over a million of them stays small. */
 const TICK_SLICE = 2_000
 
@@ -78,6 +79,11 @@ export class PartitionTracker {
   #dirty = new Map<string, number>()
   /** Of those, whose deadline is not yet in `#deadlines`. */
   #undated = new Set<string>()
+  /**
+   * Nothing below the position is outside of the cache: nobody ever wrote before this process began, and it has not
+   * dropped a history yet. Then who is not in the cache is new, and need not be looked for.
+   */
+  #cacheIsWhole = false
   /** Interactions that the dirty customers had when they became dirty. */
   #pinned = 0
   #newInteractions: InteractionRow[] = []
@@ -90,13 +96,12 @@ export class PartitionTracker {
 
   /** Reads where this partition stands; a log that was never seen begins a new epoch over what older ones left. */
   static async open(options: PartitionOptions, logStart: number): Promise<PartitionTracker> {
-    const position = (await options.store.loadPosition(options.partition)) ?? null
-    const resumed =
-      position?.logIdentity === options.logIdentity
-        ? position
-        : newEpoch(options, await options.store.loadPositions(), logStart)
+    const positions = await options.store.loadPositions()
+    const position = positions.find(({ partition }) => partition === options.partition)
+    const resumed = position?.logIdentity === options.logIdentity ? position : newEpoch(options, positions, logStart)
     const catalogue = await loadCatalogue(options.store, resumed.catalogue)
     const tracker = new PartitionTracker(options, resumed, catalogue ?? options.catalogue)
+    tracker.#cacheIsWhole = positions.length === 0
     for (const { person, deadline } of await options.store.loadDeadlines(options.partition)) {
       tracker.#deadlines.set(personKey(person), deadline)
     }
@@ -157,7 +162,7 @@ export class PartitionTracker {
       this.#position.offset = decoded.record.offset + 1
     }
     if (this.#isFlushDue()) await this.flush()
-    this.#histories.evict((key) => this.#isPinned(key))
+    this.#evict()
   }
 
   /** Enough rows have gathered, or what waits to be written pins as much again as the cache may hold. */
@@ -232,7 +237,7 @@ export class PartitionTracker {
         // In the middle of a record: rows may be written early, the position may not.
         await this.#write
         this.#startWrite(null)
-        this.#histories.evict((key) => this.#isPinned(key))
+        this.#evict()
       }
     }
   }
@@ -269,6 +274,10 @@ export class PartitionTracker {
     this.#undated.add(key)
   }
 
+  #evict(): void {
+    if (this.#histories.evict((key) => this.#isPinned(key)) > 0) this.#cacheIsWhole = false
+  }
+
   #isPinned(key: string): boolean {
     return this.#dirty.has(key) || this.#writing.has(key)
   }
@@ -284,7 +293,7 @@ export class PartitionTracker {
       if (!this.#histories.has(key)) missing.set(key, person)
     }
     if (missing.size === 0) return
-    const stored = await this.#store.loadInteractions([...missing.values()], below)
+    const stored = this.#cacheIsWhole ? NOBODY : await this.#store.loadInteractions([...missing.values()], below)
     for (const [key, person] of missing) {
       const history = startHistory(person, this.#catalogue)
       for (const interaction of stored.get(key) ?? []) addInteraction(history, interaction)

@@ -6,9 +6,7 @@ import type { Interaction, Person } from '@weaklink/interactions'
  * tests have one in memory with the same promises.
  */
 export interface TrackerStore {
-  /** The position to go on from, null where this partition was never written for any log. */
-  loadPosition(partition: number): Promise<Position | null>
-  /** The positions of all partitions: a new log's epoch and T are one above theirs. */
+  /** The newest position of every partition that was ever written: where to go on, or what a new log goes on from. */
   loadPositions(): Promise<readonly Position[]>
   /**
    * The stored interactions of these persons as of a version: only rows below it, so that a replay repeats itself

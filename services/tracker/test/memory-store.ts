@@ -14,10 +14,6 @@ export class MemoryStore implements TrackerStore {
   /** Called before each write; throws where the process is to die there. */
   beforeWrite: (what: 'interactions' | 'customers' | 'position') => void = () => {}
 
-  async loadPosition(partition: number): Promise<Position | null> {
-    return this.positions.get(partition) ?? null
-  }
-
   async loadPositions(): Promise<readonly Position[]> {
     return [...this.positions.values()]
   }
