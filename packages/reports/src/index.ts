@@ -1,5 +1,5 @@
 export { type BreakpointsOptions, type BreakpointsQuery, breakpointsQuery } from './breakpoints/options.ts'
-export { breakpoints } from './breakpoints/query.ts'
+export { breakpoints, catalogueInForce } from './breakpoints/query.ts'
 export type { Breakpoint, BreakpointsReport } from './breakpoints/shape.ts'
 export { breakpointsText } from './breakpoints/text.ts'
 export { type ChainsOptions, type ChainsQuery, chainsQuery } from './chains/options.ts'

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
-import { builtinCatalogue, type Catalogue, catalogueFromContent, parseCatalogue } from '@weaklink/chains'
+import { builtinCatalogue, type Catalogue, parseCatalogue } from '@weaklink/chains'
 import type { EventLog } from '@weaklink/event-log'
+import { catalogueInForce } from '@weaklink/reports'
 import { startTracker, type Tracker } from '@weaklink/tracker'
 import type { Command } from 'commander'
 import { openTerminal, type Terminal, UsageError } from './terminal.ts'
@@ -90,12 +91,6 @@ export function readText(path: string): string {
 }
 
 /** The catalogue in force: what the log said last, else the built-in one. */
-export async function catalogueInForce(workspace: Workspace): Promise<Catalogue> {
-  const positions = await workspace.trackerStore.loadPositions()
-  const newest = positions.reduce<(typeof positions)[number] | null>(
-    (a, b) => (a === null || b.epoch >= a.epoch ? b : a),
-    null,
-  )
-  const content = newest === null ? null : await workspace.trackerStore.loadCatalogue(newest.catalogue)
-  return content === null ? builtinCatalogue : catalogueFromContent(content)
+export async function catalogueOf({ store }: Workspace): Promise<Catalogue> {
+  return (await catalogueInForce(store)) ?? builtinCatalogue
 }

@@ -158,7 +158,9 @@ export class PartitionTracker {
     for (const decoded of run) {
       if (!decoded.ok) this.#reject(decoded.record, decoded.rejection)
       else if (decoded.fact.kind === 'interaction') this.#takeInteraction(decoded.fact.interaction, decoded.record)
-      else if (decoded.fact.kind === 'touch') this.#touch(decoded.fact.person, decoded.record)
+      else if (decoded.fact.kind === 'touch') {
+        this.#deriveAgain(personKey(decoded.fact.person), versionOf(this.#position.epoch, decoded.record.offset))
+      }
       this.#position.offset = decoded.record.offset + 1
     }
     if (this.#isFlushDue()) await this.flush()
@@ -215,10 +217,9 @@ export class PartitionTracker {
     this.#position.newestAt = Math.max(this.#position.newestAt ?? interaction.at, interaction.at)
   }
 
-  #touch(person: Person, record: LogRecord): void {
-    const key = personKey(person)
-    const history = this.#history(key)
-    if (history.byId.size > 0) this.#changed(key, versionOf(this.#position.epoch, record.offset))
+  /** Somebody without interactions has no chains, and gets no row. */
+  #deriveAgain(key: string, version: number): void {
+    if (this.#history(key).byId.size > 0) this.#changed(key, version)
   }
 
   async #takeTick(tick: number, record: LogRecord): Promise<void> {
@@ -232,7 +233,7 @@ export class PartitionTracker {
       const keys = this.#deadlines.takePassed(tick, TICK_SLICE)
       if (keys.length === 0) return
       await this.#load(keys.map(personOfKey), version)
-      for (const key of keys) this.#changed(key, version)
+      for (const key of keys) this.#deriveAgain(key, version)
       if (this.#isFlushDue()) {
         // In the middle of a record: rows may be written early, the position may not.
         await this.#write

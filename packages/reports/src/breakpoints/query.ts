@@ -107,7 +107,8 @@ function named<T extends object>(names: T, values: readonly number[]): Counted<T
   return Object.fromEntries(Object.keys(names).map((name, index) => [name, values[index] ?? 0])) as Counted<T>
 }
 
-async function catalogueInForce(store: Store): Promise<Catalogue | null> {
+/** The catalogue of the newest position, null where the log has named none yet. */
+export async function catalogueInForce(store: Store): Promise<Catalogue | null> {
   const [row] = await store.query<{ content: string }>(
     `SELECT content FROM catalogues FINAL WHERE hash = (SELECT catalogue FROM (${IN_FORCE_SQL}))`,
   )

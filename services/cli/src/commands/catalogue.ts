@@ -5,7 +5,7 @@ import Table from 'cli-table3'
 import { Command } from 'commander'
 import { durationText } from '../duration.ts'
 import { putInForce } from '../import/import.ts'
-import { type CommonOptions, catalogueInForce, readCatalogue, withTracker, withWorkspace } from '../run.ts'
+import { type CommonOptions, catalogueOf, readCatalogue, withTracker, withWorkspace } from '../run.ts'
 import { openTerminal } from '../terminal.ts'
 import { rebuild } from './rebuild.ts'
 
@@ -36,7 +36,7 @@ function showCommand(): Command {
     .description('the touchpoints in force, and those that interactions name but the catalogue lacks')
     .action((_flags: unknown, command: Command) =>
       withWorkspace(command, {}, async ({ terminal, workspace }) => {
-        const catalogue = await catalogueInForce(workspace)
+        const catalogue = await catalogueOf(workspace)
         const met = await workspace.store.query<{ touchpoint: string; interactions: number }>(MET)
         const counts = new Map(met.map(({ touchpoint, interactions }) => [touchpoint, interactions]))
         const uncatalogued = met.filter(({ touchpoint }) => !catalogue.touchpoints.has(touchpoint))

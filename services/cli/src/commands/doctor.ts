@@ -2,7 +2,7 @@ import { statfs } from 'node:fs/promises'
 import { LogError } from '@weaklink/event-log'
 import { INTERACTIONS_TOPIC, REJECTED_TOPIC } from '@weaklink/tracker'
 import { Command } from 'commander'
-import { catalogueInForce, withWorkspace } from '../run.ts'
+import { catalogueOf, withWorkspace } from '../run.ts'
 import type { Workspace } from '../workspace.ts'
 
 /** One thing that was looked at. `bad` makes the command fail; `remark` is worth knowing. */
@@ -93,7 +93,7 @@ async function log(workspace: Workspace): Promise<Finding[]> {
 }
 
 async function catalogue(workspace: Workspace): Promise<Finding[]> {
-  const inForce = await catalogueInForce(workspace)
+  const inForce = await catalogueOf(workspace)
   const [row] = await workspace.store.query<{ customers: number; older: number }>(STANDING, { hash: inForce.hash })
   const findings: Finding[] = [
     row !== undefined && row.older > 0

@@ -4,7 +4,7 @@ import { compareMapping } from '../import/history.ts'
 import { type ImportSummary, importFiles } from '../import/import.ts'
 import { type Line, type ReadInteractionsOptions, readInteractions } from '../import/interactions.ts'
 import type { RowFormat } from '../input/index.ts'
-import { type CommonOptions, readCatalogue, readText, withTracker } from '../run.ts'
+import { type CommonOptions, catalogueOf, readCatalogue, readText, withTracker } from '../run.ts'
 import { openTerminal, type Terminal } from '../terminal.ts'
 import type { Workspace } from '../workspace.ts'
 
@@ -105,15 +105,11 @@ Rejected lines are written to a file that the summary names; the other lines are
 }
 
 /** What an owner would want to know before believing the report. */
-async function remarks({ store }: Workspace, { to, asOf }: ImportSummary, clock: 'data' | 'wall'): Promise<string[]> {
+async function remarks(workspace: Workspace, { to, asOf }: ImportSummary, clock: 'data' | 'wall'): Promise<string[]> {
   const lines: string[] = []
-  const [state] = await store.query<{ older: number; patienceMs: number; newestAt: number | null }>(STATE)
-  if (
-    to !== null &&
-    asOf !== null &&
-    clock === 'wall' &&
-    Date.parse(asOf) - Date.parse(to) > (state?.patienceMs ?? 0)
-  ) {
+  const { hash, patienceMs } = await catalogueOf(workspace)
+  const [state] = await workspace.store.query<{ older: number; newestAt: number | null }>(STATE, { hash })
+  if (to !== null && asOf !== null && clock === 'wall' && Date.parse(asOf) - Date.parse(to) > patienceMs) {
     lines.push(
       `The newest of these interactions is from ${day(to)}, and chains are judged as of today: what was still open then counts as ended.\n` +
         'For an export that ended some time ago, import into an empty directory with --clock data.',
@@ -131,10 +127,8 @@ async function remarks({ store }: Workspace, { to, asOf }: ImportSummary, clock:
 }
 
 const STATE = `
-  WITH (SELECT argMax(catalogue, version) FROM positions FINAL) AS inForce
   SELECT
-    (SELECT countIf(catalogue != inForce) FROM customer_chains FINAL) AS older,
-    (SELECT JSONExtractUInt(any(content), 'patienceMs') FROM catalogues WHERE hash = inForce) AS patienceMs,
+    (SELECT countIf(catalogue != {hash:String}) FROM customer_chains FINAL) AS older,
     (SELECT toUnixTimestamp64Milli(max(newestAt)) FROM positions FINAL) AS newestAt`
 
 function day(instant: string): string {

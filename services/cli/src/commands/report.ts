@@ -9,7 +9,7 @@ import {
   chainsText,
 } from '@weaklink/reports'
 import { Command, Option } from 'commander'
-import { catalogueInForce, type Run, withWorkspace } from '../run.ts'
+import { catalogueOf, type Run, withWorkspace } from '../run.ts'
 
 /** How many values a hint lists. */
 const VALUES_SHOWN = 12
@@ -114,7 +114,7 @@ function withSelection(command: Command): Command {
 
 /** The report as text, with the names that the catalogue has for touchpoints. */
 export async function breakpointsAnswer({ terminal, workspace }: Run, report: BreakpointsReport): Promise<string> {
-  const catalogue = await catalogueInForce(workspace)
+  const catalogue = await catalogueOf(workspace)
   const names = new Map<string, string>()
   for (const { id, name } of catalogue.touchpoints.values()) {
     const text = name?.en ?? Object.values(name ?? {})[0]

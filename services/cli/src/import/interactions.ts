@@ -9,6 +9,7 @@ import {
   type Mapping,
   type Rejection,
   validate,
+  withId,
 } from '@weaklink/interactions'
 import { InputError, type RowFormat, readRows } from '../input/index.ts'
 
@@ -61,7 +62,7 @@ export async function* readInteractions(path: string, options: ReadInteractionsO
           lines.push({
             ok: true,
             line: row.line,
-            interaction: { ...interaction, id: interaction.id ?? defaultId(interaction) },
+            interaction: withId(interaction, interaction.id ?? defaultId(interaction)),
           })
         }
       }
