@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import type { Person } from '@weaklink/interactions'
 
 /**
@@ -6,8 +6,5 @@ import type { Person } from '@weaklink/interactions'
  * its id however it grows, and loses it when an earlier interaction turns up that belongs to it.
  */
 export function chainId(person: Person, firstInteractionId: string): string {
-  return createHash('sha256')
-    .update(JSON.stringify([person.kind, person.customer, firstInteractionId]))
-    .digest('hex')
-    .slice(0, 32)
+  return hash('sha256', JSON.stringify([person.kind, person.customer, firstInteractionId]), 'hex').slice(0, 32)
 }

@@ -1,23 +1,19 @@
 import type { Person } from '@weaklink/interactions'
 import { chainId } from './chain-id.ts'
 import type { Chain, ChainInteraction, Episode, Reason, State } from './model.ts'
+import { compareInteractions } from './order.ts'
 import { stepOf } from './rules.ts'
 import { type Met, placeOf, placesOf, type Thread, type Walk } from './walk.ts'
 
 /**
  * What a walk means at T: every thread becomes a chain with its state, place and the facts that reports ask for.
- * Changes nothing in the walk: what arrives later with an earlier instant may still join a chain that T has ended.
  *
- * @param before the order of the walk, to number the chains by their first interactions
  * @param tick T in epoch milliseconds, null for minus infinity
  */
-export function deriveWalk(
-  person: Person,
-  walk: Walk,
-  before: (a: Met, b: Met) => number,
-  tick: number | null,
-): Chain[] {
-  const threads = walk.threads.filter((thread) => !thread.gathered).sort((a, b) => before(first(a), first(b)))
+export function deriveWalk(person: Person, walk: Walk, tick: number | null): Chain[] {
+  const threads = walk.threads
+    .filter((thread) => !thread.gathered)
+    .sort((a, b) => compareInteractions(first(a), first(b)))
   const ids = threads.map((thread) => chainId(person, first(thread).interaction.id))
   const chains: Chain[] = new Array(threads.length)
   let actedLater = false
@@ -58,8 +54,10 @@ function deriveThread(
   tick: number | null,
   later: { actedLater: boolean; boughtLater: boolean },
 ): Chain {
-  const place = placeOf(thread)
-  const places = new Set(placesOf(thread))
+  const places = placesOf(thread)
+  const place = placeOf(thread, places)
+  // Nothing but results: then they are the places.
+  const onlyResults = places === thread.body
   const ended = thread.closing !== null || (tick !== null && tick > thread.deadline)
   const state = stateOf(thread, ended)
   const broken = state === 'broken'
@@ -81,11 +79,11 @@ function deriveThread(
     complained: state === 'converted' && thread.epilogue.some((met) => met.reaction === 'negative'),
     returned: broken && later.actedLater,
     returnedAndBought: broken && later.boughtLater,
-    recovered: recoveredOf(thread, places),
-    staff: new Set(thread.body.flatMap(({ interaction }) => interaction.agent ?? [])).size,
+    recovered: recoveredOf(thread, onlyResults),
+    staff: staffOf(thread),
     brokenEpisode: broken ? (place.interaction.episode ?? null) : null,
     interactions: [
-      ...thread.body.map((met) => inChain(met, false, places.has(met))),
+      ...thread.body.map((met) => inChain(met, false, onlyResults || !met.result)),
       ...thread.epilogue.map((met) => inChain(met, true, !met.result)),
     ],
     episodes: episodesOf(walk, thread),
@@ -104,7 +102,7 @@ function reasonOf(thread: Thread, place: Met): Reason {
   return place.reaction === 'negative' ? 'dissatisfied' : 'silence'
 }
 
-function furthestOf(walk: Walk, places: ReadonlySet<Met>, place: Met): Met {
+function furthestOf(walk: Walk, places: readonly Met[], place: Met): Met {
   let furthest = place
   let highest: number | null = null
   for (const met of places) {
@@ -117,16 +115,27 @@ function furthestOf(walk: Walk, places: ReadonlySet<Met>, place: Met): Met {
   return furthest
 }
 
-function recoveredOf(thread: Thread, places: ReadonlySet<Met>): string[] {
+function recoveredOf(thread: Thread, onlyResults: boolean): string[] {
   const lastAct = thread.body.findLastIndex(
     (met) => met.by === 'customer' && met.outcome !== 'refused' && met.outcome !== 'abandoned',
   )
   const recovered = new Set<string>()
-  for (const met of thread.body.slice(0, Math.max(lastAct, 0))) {
-    const bad = met.outcome === 'abandoned' || met.outcome === 'refused' || met.reaction === 'negative'
-    if (bad && places.has(met)) recovered.add(met.interaction.touchpoint)
+  for (let k = 0; k < lastAct; k++) {
+    const met = thread.body[k]
+    if (met !== undefined && isBad(met) && (onlyResults || !met.result)) recovered.add(met.interaction.touchpoint)
   }
   return [...recovered].sort()
+}
+
+/** The customer gave up, refused or was displeased. */
+function isBad(met: Met): boolean {
+  return met.outcome === 'abandoned' || met.outcome === 'refused' || met.reaction === 'negative'
+}
+
+function staffOf(thread: Thread): number {
+  const agents = new Set<string>()
+  for (const { interaction } of thread.body) if (interaction.agent !== undefined) agents.add(interaction.agent)
+  return agents.size
 }
 
 function inChain(met: Met, epilogue: boolean, place: boolean): ChainInteraction {
@@ -146,7 +155,7 @@ function episodesOf(walk: Walk, thread: Thread): Episode[] {
   return [...members].map(([id, mets]) => {
     const [opening, last] = [mets[0], mets.at(-1)]
     if (opening === undefined || last === undefined) throw new Error('an episode has at least one interaction')
-    const broke = last.outcome === 'abandoned' || last.outcome === 'refused' || last.reaction === 'negative'
+    const broke = isBad(last)
     return {
       id,
       group: groupOf(walk, mets),

@@ -1,8 +1,21 @@
 import type { Outcome } from '@weaklink/interactions'
 
-/** Compares two strings by their UTF-8 bytes, which is not JavaScript's own order where surrogate pairs occur. */
-function compareUtf8(a: string, b: string): number {
-  return Buffer.compare(Buffer.from(a, 'utf8'), Buffer.from(b, 'utf8'))
+/**
+ * Compares two well-formed strings by their UTF-8 bytes, which is the order of code points. JavaScript's own order, by
+ * UTF-16 units, differs where a surrogate pair meets a character from U+E000 on.
+ */
+export function compareUtf8(a: string, b: string): number {
+  const length = Math.min(a.length, b.length)
+  for (let k = 0; k < length; k++) {
+    const [left, right] = [a.charCodeAt(k), b.charCodeAt(k)]
+    if (left !== right)
+      return left >= 0xd800 && right >= 0xd800 ? surrogatesLast(left) - surrogatesLast(right) : left - right
+  }
+  return a.length - b.length
+}
+
+function surrogatesLast(unit: number): number {
+  return unit < 0xe000 ? unit + 0x10000 : unit
 }
 
 const RANK: Readonly<Record<Outcome, number>> = { continued: 0, abandoned: 0, refused: 1, bought: 2 }

@@ -3,48 +3,51 @@ import type { Catalogue } from './catalogue.ts'
 import { deriveWalk } from './derive.ts'
 import type { Chain } from './model.ts'
 import { compareInteractions } from './order.ts'
-import { type Met, meet, startWalk, step, type Walk } from './walk.ts'
+import { meet, startWalk, step } from './walk.ts'
 
 /**
- * One person's history and the chains it makes: `(interactions, catalogue, T) → chains`.
+ * One person's history, and the chains it makes: `(interactions, catalogue, T) → chains`.
  *
- * What arrives in order costs one step of the walk. What arrives out of order is put in its place, and the walk starts
- * anew once, at the next derivation, however many of them came.
+ * Taking an interaction in costs the same wherever it belongs in time. The chains are derived whole each time they are
+ * asked for, since they are written whole as well: a walk kept from the time before would save a tenth of that, and cost
+ * more memory than the interactions.
  */
 export interface History {
   readonly person: Person
-  catalogue: Catalogue
-  /** Sorted by SPEC.md rule 2, under `catalogue`. */
-  mets: Met[]
-  readonly byId: Map<string, Interaction>
-  walk: Walk
-  /** How many of `mets` the walk has taken in. */
-  walked: number
+  /** In the order in which they came; of each id the first. */
+  interactions: readonly Interaction[]
+  /** The same by id, from `FEW` on. */
+  byId: Map<string, Interaction> | null
 }
 
 /** What became of an interaction: a `conflict` is a duplicate whose content differs from the one that counts. */
 export type Intake = 'accepted' | 'duplicate' | 'conflict'
 
+/** Up to here looking through all is as fast as a map, which takes more memory than they do. */
+const FEW = 16
+
 /** A history with nothing in it. */
-export function startHistory(person: Person, catalogue: Catalogue): History {
-  return { person, catalogue, mets: [], byId: new Map(), walk: startWalk(catalogue), walked: 0 }
+export function startHistory(person: Person): History {
+  return { person, interactions: [], byId: null }
+}
+
+/** The interaction with this id. */
+export function knownInteraction(history: History, id: string): Interaction | undefined {
+  return history.byId === null ? history.interactions.find((known) => known.id === id) : history.byId.get(id)
 }
 
 /** Takes one interaction of this person in. The first of an id counts (rule 1); the caller keeps the order of the log. */
 export function addInteraction(history: History, interaction: Interaction): Intake {
-  const known = history.byId.get(interaction.id)
+  const known = knownInteraction(history, interaction.id)
   if (known !== undefined) return sameContent(known, interaction) ? 'duplicate' : 'conflict'
-  history.byId.set(interaction.id, interaction)
-  insert(history, meet(history.catalogue, interaction))
+  if (history.byId !== null) history.byId.set(interaction.id, interaction)
+  else if (history.interactions.length === FEW) {
+    history.byId = new Map([...history.interactions, interaction].map((one) => [one.id, one]))
+  }
+  // An array that is pushed into keeps room for sixteen more, and most people have few interactions.
+  if (history.interactions.length >= FEW) (history.interactions as Interaction[]).push(interaction)
+  else history.interactions = history.interactions.concat(interaction)
   return 'accepted'
-}
-
-/** From now on the whole history stands under this catalogue. */
-export function changeCatalogue(history: History, catalogue: Catalogue): void {
-  if (history.catalogue.hash === catalogue.hash) return
-  history.catalogue = catalogue
-  history.mets = Array.from(history.byId.values(), (interaction) => meet(catalogue, interaction)).sort(compareMets)
-  restart(history)
 }
 
 /**
@@ -52,12 +55,12 @@ export function changeCatalogue(history: History, catalogue: Catalogue): void {
  *
  * @param tick T in epoch milliseconds, null for minus infinity: nothing has ended for want of an answer
  */
-export function chainsOf(history: History, tick: number | null): Chain[] {
-  for (; history.walked < history.mets.length; history.walked++) {
-    const met = history.mets[history.walked]
-    if (met !== undefined) step(history.walk, met)
-  }
-  return deriveWalk(history.person, history.walk, compareMets, tick)
+export function chainsOf(history: History, catalogue: Catalogue, tick: number | null): Chain[] {
+  const mets = history.interactions.map((interaction) => meet(catalogue, interaction))
+  mets.sort(compareInteractions)
+  const walk = startWalk(catalogue)
+  for (const met of mets) step(walk, met)
+  return deriveWalk(history.person, walk, tick)
 }
 
 /** The chains of one person from everything that arrived, in the order of the log. */
@@ -67,37 +70,7 @@ export function deriveChains(
   catalogue: Catalogue,
   tick: number | null,
 ): Chain[] {
-  const history = startHistory(person, catalogue)
+  const history = startHistory(person)
   for (const interaction of arrivals) addInteraction(history, interaction)
-  return chainsOf(history, tick)
-}
-
-function insert(history: History, met: Met): void {
-  const { mets } = history
-  const last = mets.at(-1)
-  if (last === undefined || compareMets(last, met) < 0) {
-    mets.push(met)
-    return
-  }
-  let [low, high] = [0, mets.length]
-  while (low < high) {
-    const middle = (low + high) >>> 1
-    const other = mets[middle]
-    if (other !== undefined && compareMets(other, met) < 0) low = middle + 1
-    else high = middle
-  }
-  mets.splice(low, 0, met)
-  if (low < history.walked) restart(history)
-}
-
-function restart(history: History): void {
-  history.walk = startWalk(history.catalogue)
-  history.walked = 0
-}
-
-function compareMets(a: Met, b: Met): number {
-  return compareInteractions(
-    { at: a.at, outcome: a.outcome, id: a.interaction.id },
-    { at: b.at, outcome: b.outcome, id: b.interaction.id },
-  )
+  return chainsOf(history, catalogue, tick)
 }

@@ -22,13 +22,14 @@ import {
  *                              ▲                          │                          │
  *                              └── goes on: a follow-up ──┴── goes on: a retry, a result, ends anew
  *
- * In order it needs only the open thread, the newest one, the waiting outreach, the newest sale and the sales by order:
- * a step costs the same however long the history is. The caller restarts the walk for what arrived out of order.
+ * It needs only the open thread, the newest one, the waiting outreach, the newest sale and the sales by order: a step
+ * costs the same however long the history is.
  */
 
 /** An interaction with what the catalogue says about it. */
 export interface Met extends Resolved {
   readonly interaction: Interaction
+  readonly id: string
   readonly at: number
   readonly final: boolean
   readonly result: boolean
@@ -74,6 +75,7 @@ export function meet(catalogue: Catalogue, interaction: Interaction): Met {
   const resolved = resolve(catalogue, interaction)
   return {
     interaction,
+    id: interaction.id,
     at: interaction.at,
     by: resolved.by,
     outcome: resolved.outcome,
@@ -246,9 +248,8 @@ export function placesOf(thread: Thread): readonly Met[] {
 }
 
 /** Where the chain is, or ended: SPEC.md, "Place". */
-export function placeOf(thread: Thread): Met {
+export function placeOf(thread: Thread, places = placesOf(thread)): Met {
   if (thread.closing?.by === 'final' && !thread.closing.met.result) return thread.closing.met
-  const places = placesOf(thread)
   const place = places.findLast((met) => met.by === 'customer' || met.patienceMs !== null) ?? places.at(-1)
   if (place === undefined) throw new Error('a chain has at least one interaction')
   return place

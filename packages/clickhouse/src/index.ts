@@ -8,6 +8,6 @@ export {
 } from './embedded/server.ts'
 export { StoreError, type StoreErrorCode } from './errors.ts'
 export { migrate } from './migrate.ts'
-export { RowBinaryWriter } from './row-binary.ts'
+export { type Columns, column } from './native.ts'
 export { ANALYST_SETTINGS, DEFAULT_DATABASE } from './settings.ts'
 export { type ConnectOptions, connect, type Keys, type QueryOptions, type Store, type Table } from './store.ts'

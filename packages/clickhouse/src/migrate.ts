@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { StoreError } from './errors.ts'
-import { RowBinaryWriter } from './row-binary.ts'
+import { column } from './native.ts'
 import type { Store } from './store.ts'
 
 interface Migration {
@@ -47,11 +47,11 @@ export async function migrate(store: Store, directory: string): Promise<{ applie
     for (const statement of splitStatements(file.text.replaceAll('{db}', `\`${store.database}\``))) {
       await run(store, file, statement)
     }
-    const row = new RowBinaryWriter()
-    row.uint32(file.number)
-    row.string(file.name)
-    row.string(file.hash)
-    await store.insert('schema_migrations', ['number', 'name', 'hash'], [row.finish()])
+    const row = { number: column.uint32(), name: column.string(), hash: column.string() }
+    row.number.push(file.number)
+    row.name.push(file.name)
+    row.hash.push(file.hash)
+    await store.insert('schema_migrations', row)
     applied.push(file.name)
   }
   return { applied }

@@ -4,7 +4,7 @@ import { open, rm, rmdir } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
-import { connect, type EmbeddedServer, RowBinaryWriter, startEmbeddedServer } from '../src/index.ts'
+import { column, connect, type EmbeddedServer, startEmbeddedServer } from '../src/index.ts'
 
 /** A file system of 64 MB, where this user may mount one. */
 function mountSmallDisk(): string | null {
@@ -51,10 +51,10 @@ describe.skipIf(disk === null)('a full disk (skipped where this user may not mou
       'CREATE TABLE t (n UInt32, s String) ENGINE = MergeTree ORDER BY n SETTINGS fsync_after_insert = 1',
     )
     const insert = async (n: number, bytes: number) => {
-      const row = new RowBinaryWriter()
-      row.uint32(n)
-      row.string('x'.repeat(bytes))
-      await store.insert('t', ['n', 's'], [row.finish()])
+      const row = { n: column.uint32(), s: column.string() }
+      row.n.push(n)
+      row.s.push('x'.repeat(bytes))
+      await store.insert('t', row)
     }
     await insert(1, 10)
 

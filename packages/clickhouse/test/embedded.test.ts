@@ -7,14 +7,7 @@ import { fileURLToPath } from 'node:url'
 import { InUseError } from '@weaklink/runtime'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { libraryPath } from '../src/embedded/library.ts'
-import {
-  connect,
-  type EmbeddedServer,
-  RowBinaryWriter,
-  readEndpoint,
-  type Store,
-  startEmbeddedServer,
-} from '../src/index.ts'
+import { column, connect, type EmbeddedServer, readEndpoint, type Store, startEmbeddedServer } from '../src/index.ts'
 
 const HOLD_SERVER = fileURLToPath(new URL('./fixtures/hold-server.ts', import.meta.url))
 
@@ -45,9 +38,9 @@ async function open(server: EmbeddedServer): Promise<Store> {
 }
 
 async function insert(store: Store, ...numbers: number[]): Promise<void> {
-  const row = new RowBinaryWriter()
-  for (const n of numbers) row.uint32(n)
-  await store.insert('t', ['n'], [row.finish()])
+  const n = column.uint32()
+  for (const number of numbers) n.push(number)
+  await store.insert('t', { n })
 }
 
 const T = 'CREATE TABLE IF NOT EXISTS t (n UInt32) ENGINE = MergeTree ORDER BY n SETTINGS fsync_after_insert = 1'

@@ -1,7 +1,7 @@
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { connect, type QueryOptions, RowBinaryWriter, StoreError, type StoreErrorCode } from '../src/index.ts'
+import { column, connect, type QueryOptions, StoreError, type StoreErrorCode } from '../src/index.ts'
 import { startTestStore, type TestStore } from '../src/test-support.ts'
 
 let db: TestStore
@@ -112,31 +112,31 @@ describe('insert', () => {
     await db.store.command(
       "CREATE TABLE words (`order` String, `by` UInt32, other String DEFAULT 'default') ENGINE = MergeTree ORDER BY `order`",
     )
-    const row = new RowBinaryWriter()
-    row.uint32(1)
-    row.string('x')
-    await db.store.insert('words', ['by', 'order'], [row.finish()])
-    await db.store.insert('words', ['by', 'order'], [])
+    await db.store.insert('words', { by: column.uint32(), order: column.string() })
+    const row = { by: column.uint32(), order: column.string() }
+    row.by.push(1)
+    row.order.push('x')
+    await db.store.insert('words', row)
     expect(await db.store.query('SELECT * FROM words')).toEqual([{ order: 'x', by: 1, other: 'default' }])
   })
 
   test('half a row is rejected', async () => {
     await db.store.command('CREATE TABLE half (a UInt32, b UInt32) ENGINE = MergeTree ORDER BY a')
-    const error = await failure(db.store.insert('half', ['a', 'b'], [Buffer.from([1, 0, 0, 0])]))
+    const row = { a: column.uint32(), b: column.uint32() }
+    row.a.push(1)
+    const error = await failure(db.store.insert('half', row))
     expect(error).toMatchObject({ code: 'rejected', retriable: false })
     expect(await db.store.query('SELECT * FROM half')).toEqual([])
   })
 
   test('a large one', async () => {
     await db.store.command('CREATE TABLE large (n UInt32, s String) ENGINE = MergeTree ORDER BY n')
-    const row = new RowBinaryWriter()
-    const chunks: Buffer[] = []
+    const rows = { n: column.uint32(), s: column.string() }
     for (let n = 0; n < 300_000; n++) {
-      row.uint32(n)
-      row.string(`value ${n}`)
-      if (n % 1000 === 999) chunks.push(row.finish())
+      rows.n.push(n)
+      rows.s.push(`value ${n}`)
     }
-    await db.store.insert('large', ['n', 's'], chunks)
+    await db.store.insert('large', rows)
     expect(await db.store.query('SELECT count() AS rows, sum(n) AS sum FROM large')).toEqual([
       { rows: 300_000, sum: 44999850000 },
     ])
@@ -181,7 +181,9 @@ describe('errors say which server, what happened and whether trying again helps'
     const { port } = server.address() as AddressInfo
     await new Promise((resolve) => server.close(resolve))
     const store = connect({ url: `http://user:secret@127.0.0.1:${port}`, database: 'x' })
-    for (const work of [store.ping(), store.query('SELECT 1'), store.insert('t', ['a'], [Buffer.from([1])])]) {
+    const a = column.uint32()
+    a.push(1)
+    for (const work of [store.ping(), store.query('SELECT 1'), store.insert('t', { a })]) {
       const error = await failure(work)
       expect(error).toMatchObject({ code: 'unreachable', retriable: true })
       expect(error.message).toContain(`http://127.0.0.1:${port}`)

@@ -1,6 +1,7 @@
 import { type Interaction, type Person, personOf } from './interaction.ts'
 
-const UTF8 = new TextEncoder()
+/** Keys are short, and there are many. */
+const scratch = Buffer.alloc(1024)
 
 /** The key of a person's records in the log: the id as such, whichever its kind. */
 export function partitionKey(of: Person | Pick<Interaction, 'customer' | 'anonymousId'>): string {
@@ -12,14 +13,15 @@ export function partitionKey(of: Person | Pick<Interaction, 'customer' | 'anonym
  * topic put a customer's records where ours are: murmur2 of the UTF-8 bytes, made positive, modulo the partitions.
  */
 export function partitionOf(key: string | Person, partitions: number): number {
-  const bytes = UTF8.encode(typeof key === 'string' ? key : partitionKey(key))
-  return (murmur2(bytes) & 0x7fffffff) % partitions
+  const text = typeof key === 'string' ? key : partitionKey(key)
+  // A UTF-16 unit takes at most 3 bytes.
+  const hash = text.length * 3 <= scratch.length ? murmur2(scratch, scratch.write(text)) : murmur2(Buffer.from(text))
+  return (hash & 0x7fffffff) % partitions
 }
 
-/** MurmurHash2, 32 bits, as a signed integer: `org.apache.kafka.common.utils.Utils.murmur2`. */
-export function murmur2(data: Uint8Array): number {
+/** MurmurHash2, 32 bits, of the first `length` bytes, as a signed integer: `org.apache.kafka.common.utils.Utils.murmur2`. */
+export function murmur2(data: Uint8Array, length = data.length): number {
   const m = 0x5bd1e995
-  const length = data.length
   let hash = 0x9747b28c ^ length
   let index = 0
   for (; index + 4 <= length; index += 4) {

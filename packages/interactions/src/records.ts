@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer'
 import { type Interaction, type Person, type PersonKind, personOf } from './interaction.ts'
 import { type Rejection, type RejectionReason, show } from './rejection.ts'
 import { encode, validate } from './validate.ts'
@@ -30,20 +31,17 @@ export interface RawRecord {
 
 export type Decoded = { readonly ok: true; readonly fact: Fact } | { readonly ok: false; readonly rejection: Rejection }
 
-const text = new TextEncoder()
-const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
-
 /** A fact as the log carries it. Interactions and touches are keyed by their person; the others have no key. */
 export function encodeFact(fact: Fact, headers: Readonly<Record<string, string>> = {}): RawRecord {
   switch (fact.kind) {
     case 'interaction':
       return {
-        key: text.encode(personOf(fact.interaction).customer),
-        value: text.encode(encode(fact.interaction)),
+        key: Buffer.from(personOf(fact.interaction).customer),
+        value: Buffer.from(encode(fact.interaction)),
         headers,
       }
     case 'touch':
-      return control(fact.kind, { person: fact.person.kind }, text.encode(fact.person.customer))
+      return control(fact.kind, { person: fact.person.kind }, Buffer.from(fact.person.customer))
     case 'tick':
       return control(fact.kind, { tick: fact.tick })
     case 'catalogue':
@@ -54,7 +52,7 @@ export function encodeFact(fact: Fact, headers: Readonly<Record<string, string>>
 }
 
 function control(kind: Fact['kind'], value: object, key: Uint8Array | null = null): RawRecord {
-  return { key, value: text.encode(JSON.stringify(value)), headers: { [RECORD_HEADER]: kind } }
+  return { key, value: Buffer.from(JSON.stringify(value)), headers: { [RECORD_HEADER]: kind } }
 }
 
 /**
@@ -64,9 +62,11 @@ function control(kind: Fact['kind'], value: object, key: Uint8Array | null = nul
  */
 export function decodeFact(record: RawRecord, timestamp: number): Decoded {
   const kind = record.headers[RECORD_HEADER]
+  const json = utf8Text(record.value)
   let value: unknown
   try {
-    value = JSON.parse(utf8.decode(record.value))
+    if (json === null) throw new Error('not UTF-8')
+    value = JSON.parse(json)
   } catch {
     return rejected('not_json', '', 'JSON in UTF-8', new TextDecoder().decode(record.value.subarray(0, 100)))
   }
@@ -122,16 +122,14 @@ function isKind(value: unknown): value is PersonKind {
 }
 
 function isKey(key: Uint8Array | null, customer: string): boolean {
-  return key !== null && Buffer.from(key.buffer, key.byteOffset, key.byteLength).equals(Buffer.from(customer, 'utf8'))
+  return key !== null && key.length >= customer.length && utf8Text(key) === customer
 }
 
 /** Null where the bytes are not UTF-8. */
 function utf8Text(bytes: Uint8Array): string | null {
-  try {
-    return utf8.decode(bytes)
-  } catch {
-    return null
-  }
+  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8')
+  // What is not UTF-8 comes out as U+FFFD, which hardly any text has of its own.
+  return text.includes('\ufffd') && !isUtf8(bytes) ? null : text
 }
 
 function keyText(key: Uint8Array | null): string | undefined {

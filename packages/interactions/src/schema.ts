@@ -13,9 +13,9 @@ import { END_OF_TIME, FIRST_INSTANT, parseRfc3339 } from './time.ts'
 export const MAX_PROPS = 32
 
 /** 3650 days. The waits of all the interactions that a customer may have then add up to a safe integer. */
-const LONGEST_MS = 3650 * 86_400_000
+export const LONGEST_MS = 3650 * 86_400_000
 
-const CURRENCIES = new Set(Intl.supportedValuesOf('currency'))
+export const CURRENCIES: ReadonlySet<string> = new Set(Intl.supportedValuesOf('currency'))
 
 /** A check with the name of its rejection. Later checks of the same value do not run once one failed. */
 const check = <T>(reason: RejectionReason, right: (value: T) => boolean) =>

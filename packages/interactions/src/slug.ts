@@ -17,13 +17,19 @@ export function slug(name: string): string {
   return firstCharacters(trimmed, MAX_TOUCHPOINT_LENGTH).replace(/_+$/, '')
 }
 
+/** Touchpoints are few and come again and again: the first of them that were found right. */
+const known = new Set<string>()
+const KNOWN_AT_MOST = 10_000
+
 /** Whether a text is a touchpoint id: NFC, lower case, letters and digits, after the first also `_ . -`, at most 64. */
 export function isTouchpoint(text: string): boolean {
-  return (
+  if (known.has(text)) return true
+  const right =
     TOUCHPOINT.test(text) &&
     lengthOf(text, MAX_TOUCHPOINT_LENGTH) <= MAX_TOUCHPOINT_LENGTH &&
     text === text.normalize('NFC').toLowerCase()
-  )
+  if (right && known.size < KNOWN_AT_MOST) known.add(text)
+  return right
 }
 
 /** Length in characters (code points); exact only where it matters, that is above `limit` UTF-16 units. */

@@ -1,4 +1,5 @@
 import type * as z from 'zod'
+import { glance } from './fast-path.ts'
 import type { Interaction, Props } from './interaction.ts'
 import { nearestName, type Rejection, type RejectionReason, show } from './rejection.ts'
 import { expectedIn, FIELD_NAMES, interactionSchema, isFieldName } from './schema.ts'
@@ -22,7 +23,8 @@ export interface ValidateOptions {
 
 /**
  * Takes anything, and gives an interaction in its normal form or the reason why it is none. The normal form: `at` in
- * whole epoch milliseconds, keys and props in a fixed order, what is empty left out. Never throws.
+ * whole epoch milliseconds, keys and props in a fixed order, what is empty left out. Never throws. What is in its normal
+ * form already comes back itself.
  */
 export function validate(
   input: unknown,
@@ -33,35 +35,70 @@ export function validate(input: unknown, options: ValidateOptions): Validation<P
   if (typeof input !== 'object' || input === null || Array.isArray(input)) {
     return refuse('not_an_object', '', 'a JSON object', input)
   }
+  const seen = glance(input)
+  if (seen !== null) {
+    const produced = input as ProducedInteraction
+    const interaction = seen.normal ? produced : normalForm({ ...produced, at: seen.at })
+    return withinLimits(interaction, options)
+  }
+  return validateBySchema(input, options)
+}
+
+/** The same without the short way. */
+export function validateBySchema(input: object, options: ValidateOptions): Validation<ProducedInteraction> {
   const parsed = interactionSchema.safeParse(input)
   if (!parsed.success) return { ok: false, rejection: rejectionOf(parsed.error.issues[0]!, input) }
   // zod leaves this key out of a record without a word.
   if ('props' in input && Object.hasOwn(input.props as object, '__proto__')) {
     return refuse('bad_prop', 'props.__proto__', 'another name for the prop', '__proto__')
   }
-  const { at, id } = parsed.data
+  return withinLimits(normalForm(parsed.data as ProducedInteraction), options)
+}
+
+/** What depends on where and when it was received. */
+function withinLimits(interaction: ProducedInteraction, options: ValidateOptions): Validation<ProducedInteraction> {
+  const { at, id } = interaction
   if (options.idRequired === true && id === undefined) return refuse('missing_field', 'id', expectedIn('id'), undefined)
   if (at > options.receivedAt + MAX_AHEAD_MS) {
     const expected = `at most 5 minutes after the receipt at ${new Date(options.receivedAt).toISOString()}`
     return refuse('at_in_future', 'at', expected, new Date(at).toISOString())
   }
-  return { ok: true, interaction: normalForm(parsed.data as ProducedInteraction) }
+  return { ok: true, interaction }
 }
 
 /** The interaction with the id that was minted for it; an id of its own stays. */
 export function withId(produced: ProducedInteraction, id: string): Interaction {
-  return { ...produced, id: produced.id ?? id }
+  return { id, ...produced }
 }
 
 /** The JSON of an interaction as it stands on the log: equal interactions give equal text, whatever their key order. */
 export function encode(interaction: Interaction): string {
-  return JSON.stringify(normalForm(interaction))
+  return JSON.stringify(isNormal(interaction) ? interaction : normalForm(interaction))
 }
 
 /** Whether two interactions say the same; those of one id that do not are a conflict. */
 export function sameContent(a: Interaction, b: Interaction): boolean {
   return encode(a) === encode(b)
 }
+
+/** Whether the normal form of this is this. */
+function isNormal(interaction: Interaction): boolean {
+  let last = -1
+  for (const name in interaction) {
+    const place = PLACES.get(name)
+    const value = (interaction as unknown as Readonly<Record<string, unknown>>)[name]
+    if (place === undefined || place <= last || value === undefined || value === '') return false
+    if (name === 'props' && !isSorted(Object.keys(value as Props))) return false
+    last = place
+  }
+  return true
+}
+
+function isSorted(names: readonly string[]): boolean {
+  return names.length > 0 && names.every((name, k) => k === 0 || name > names[k - 1]!)
+}
+
+const PLACES: ReadonlyMap<string, number> = new Map(FIELD_NAMES.map((name, place) => [name, place]))
 
 function normalForm<T extends ProducedInteraction>(interaction: T): T {
   const normal: Record<string, unknown> = {}

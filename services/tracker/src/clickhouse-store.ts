@@ -1,18 +1,8 @@
-import { RowBinaryWriter, type Store } from '@weaklink/clickhouse'
+import type { Store } from '@weaklink/clickhouse'
 import type { Actor, Interaction, Outcome, Person, Props, Reaction } from '@weaklink/interactions'
 import { personKey } from '@weaklink/interactions'
-import {
-  CUSTOMER_COLUMNS,
-  INTERACTION_COLUMNS,
-  POSITION_COLUMNS,
-  writeCustomer,
-  writeInteraction,
-  writePosition,
-} from './rows.ts'
+import { customerColumns, interactionColumns, positionColumns } from './rows.ts'
 import type { ImportCounts, Position, TrackerStore } from './store.ts'
-
-/** Rows leave in pieces of about this many bytes, so that a flush never stands in memory twice. */
-const CHUNK_BYTES = 1 << 20
 
 /**
  * What the tracker remembers, in the tables of packages/clickhouse/migrations.
@@ -58,24 +48,15 @@ export function clickhouseStore(store: Store, attempt: <T>(operation: () => Prom
       )
     },
     async writeRows(interactions, customers) {
-      await attempt(() => store.insert('interactions_log', INTERACTION_COLUMNS, encode(interactions, writeInteraction)))
-      await attempt(() => store.insert('customer_chains', CUSTOMER_COLUMNS, encode(customers, writeCustomer)))
+      const [raw, derived] = [interactionColumns(interactions), customerColumns(customers)]
+      await attempt(() => store.insert('interactions_log', raw))
+      await attempt(() => store.insert('customer_chains', derived))
     },
     async writePosition(position) {
-      await attempt(() => store.insert('positions', POSITION_COLUMNS, encode([position], writePosition)))
+      const row = positionColumns(position)
+      await attempt(() => store.insert('positions', row))
     },
   }
-}
-
-function* encode<T>(rows: readonly T[], write: (to: RowBinaryWriter, row: T) => void): Generator<Uint8Array> {
-  const writer = new RowBinaryWriter(CHUNK_BYTES)
-  for (const row of rows) {
-    write(writer, row)
-    if (writer.length < CHUNK_BYTES) continue
-    yield writer.finish()
-    writer.reset()
-  }
-  if (writer.length > 0) yield writer.finish()
 }
 
 const CATALOGUE = 'SELECT content FROM catalogues WHERE hash = {hash:String} LIMIT 1'

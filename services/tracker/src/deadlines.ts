@@ -29,17 +29,16 @@ export class Deadlines {
     return this.#times[0] ?? null
   }
 
-  /** Takes out at most `max` customers whose deadline lies before T (a deadline exactly at T has not passed). */
-  takePassed(tick: number, max: number): string[] {
+  /** Takes out the customers whose deadline lies before T (a deadline exactly at T has not passed). */
+  takePassed(tick: number): string[] {
     const passed: string[] = []
-    while (passed.length < max) {
+    for (;;) {
       this.#dropStale()
       const [time, key] = [this.#times[0], this.#keys[0]]
-      if (time === undefined || key === undefined || time >= tick) break
+      if (time === undefined || key === undefined || time >= tick) return passed
       this.#current.delete(key)
       passed.push(key)
     }
-    return passed
   }
 
   #dropStale(): void {

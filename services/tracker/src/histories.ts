@@ -1,58 +1,90 @@
 import type { History } from '@weaklink/chains'
+import type { Interaction, Person } from '@weaklink/interactions'
+
+/** A history in memory, and what of it the store does not know yet. A class, since a million of them take less memory so. */
+export class Remembered implements History {
+  readonly person: Person
+  readonly key: string
+  interactions: readonly Interaction[] = []
+  byId: Map<string, Interaction> | null = null
+  /** The version that changed it last, 0 where its row is written or being written. */
+  changed = 0
+  /** Its row is on the way: the store may or may not have it. */
+  writing = false
+  /** Its deadline is the one of its last row. */
+  dated = true
+
+  constructor(key: string, person: Person) {
+    this.key = key
+    this.person = person
+  }
+}
 
 /**
- * The bounded cache of histories: those least recently used are dropped and loaded again when they are needed. A
- * history with rows that the store has not acknowledged is pinned, or a load would not see them.
+ * The bounded cache of histories: who is used stands among the recent ones; when there are too many in all, the older
+ * ones are dropped and the recent ones take their place. A history that is changed or being written is pinned: a load
+ * would not see what the store has not acknowledged.
  */
 export class Histories {
   readonly #limit: number
-  readonly #entries = new Map<string, History>()
-  #interactions = 0
+  #recent = new Map<string, Remembered>()
+  #older = new Map<string, Remembered>()
+  /** In interactions, of which a history counts two on its own. */
+  #recentWeight = 0
+  #olderWeight = 0
 
-  /** @param limit how many interactions to hold before histories are dropped */
+  /** @param limit about how many interactions to hold: for a while it may be a third more */
   constructor(limit: number) {
     this.#limit = limit
   }
 
-  has(key: string): boolean {
-    return this.#entries.has(key)
+  /** The history, from now on one of the recent ones. */
+  get(key: string): Remembered | undefined {
+    const recent = this.#recent.get(key)
+    if (recent !== undefined) return recent
+    const older = this.#older.get(key)
+    if (older === undefined) return undefined
+    this.#older.delete(key)
+    this.#olderWeight -= weight(older)
+    this.#keep(older)
+    return older
   }
 
-  /** The history, now the most recently used. */
-  get(key: string): History | undefined {
-    const history = this.#entries.get(key)
-    if (history !== undefined) {
-      this.#entries.delete(key)
-      this.#entries.set(key, history)
-    }
+  /** Begins the history of somebody who is not in the cache. */
+  begin(key: string, person: Person): Remembered {
+    const history = new Remembered(key, person)
+    this.#keep(history)
     return history
   }
 
-  put(key: string, history: History): void {
-    this.#entries.set(key, history)
-    this.#interactions += weight(history)
+  /** To be called when a recent history took interactions in. */
+  grew(interactions: number): void {
+    this.#recentWeight += interactions
   }
 
-  /** To be called when a history took one interaction in. */
-  grew(): void {
-    this.#interactions++
-  }
-
-  /** Drops the least recently used ones beyond the limit, but none that is pinned; answers how many. */
-  evict(isPinned: (key: string) => boolean): number {
-    let dropped = 0
-    for (const [key, history] of this.#entries) {
-      if (this.#interactions <= this.#limit) break
-      if (isPinned(key)) continue
-      this.#entries.delete(key)
-      this.#interactions -= weight(history)
-      dropped++
+  /** Makes room where there is too much; answers whether anything was dropped. */
+  evict(): boolean {
+    if (this.#recentWeight + this.#olderWeight <= this.#limit || this.#recentWeight <= this.#limit / 3) return false
+    const dropped = this.#older
+    this.#older = this.#recent
+    this.#olderWeight = this.#recentWeight
+    this.#recent = new Map()
+    this.#recentWeight = 0
+    let pinned = 0
+    for (const history of dropped.values()) {
+      if (history.changed === 0 && !history.writing) continue
+      this.#keep(history)
+      pinned++
     }
-    return dropped
+    return dropped.size > pinned
+  }
+
+  #keep(history: Remembered): void {
+    this.#recent.set(history.key, history)
+    this.#recentWeight += weight(history)
   }
 }
 
-/** A history costs about as much as one more interaction, even when it is empty. */
-function weight(history: History): number {
-  return history.byId.size + 1
+function weight(history: Remembered): number {
+  return history.interactions.length + 2
 }

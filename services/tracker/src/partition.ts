@@ -1,12 +1,11 @@
 import {
   addInteraction,
   type Catalogue,
+  type Chain,
   catalogueFromContent,
   chainsOf,
-  changeCatalogue,
-  type History,
+  knownInteraction,
   nextDeadline,
-  startHistory,
 } from '@weaklink/chains'
 import type { LogRecord } from '@weaklink/event-log'
 import {
@@ -21,7 +20,7 @@ import {
   show,
 } from '@weaklink/interactions'
 import { Deadlines } from './deadlines.ts'
-import { Histories } from './histories.ts'
+import { Histories, type Remembered } from './histories.ts'
 import {
   type Counts,
   type CustomerRow,
@@ -44,8 +43,10 @@ export interface PartitionOptions {
   readonly customerLimit: number
   /** How many interactions the cache of histories holds. */
   readonly cacheLimit: number
-  /** Rows (interactions and customers) that make a flush due. */
+  /** Interactions that are written together. */
   readonly flushRows: number
+  /** How many customers are loaded, derived or written at once, so that a million of them stay small. */
+  readonly slice: number
 }
 
 export interface RejectedRecord {
@@ -56,11 +57,6 @@ export interface RejectedRecord {
 const NOBODY: ReadonlyMap<string, readonly Interaction[]> = new Map()
 /** The last imports whose counts a position carries. */
 const IMPORTS_KEPT = 16
-/** Records that are loaded for at once: a batch of the log may touch more customers than should be in memory. */
-const RUN = 5_000
-/** Customers whose deadlines one tick passed are derived in slices, so that a tick over a million of them stays small. */
-const TICK_SLICE = 2_000
-
 /**
  * The tracker of one partition: takes records in the order of the log, and writes rows and position.
  *
@@ -75,22 +71,20 @@ export class PartitionTracker {
   readonly #position: WorkingPosition
   #catalogue: Catalogue
 
-  /** Customers whose row is older than what they are now, and the version that changed them last. */
-  #dirty = new Map<string, number>()
+  /** Customers whose row is older than what they are now. */
+  #changed: Remembered[] = []
   /** Of those, whose deadline is not yet in `#deadlines`. */
-  #undated = new Set<string>()
+  #undated: Remembered[] = []
   /**
    * Nothing below the position is outside of the cache: nobody ever wrote before this process began, and it has not
    * dropped a history yet. Then who is not in the cache is new, and need not be looked for.
    */
   #cacheIsWhole = false
-  /** Interactions that the dirty customers had when they became dirty. */
+  /** About how many interactions those who changed have. */
   #pinned = 0
   #newInteractions: InteractionRow[] = []
   #rejected: RejectedRecord[] = []
 
-  /** Customers in the write under way: pinned until it is acknowledged. */
-  #writing: ReadonlyMap<string, number> = new Map()
   #write: Promise<void> = Promise.resolve()
   #writtenOffset: number
 
@@ -129,56 +123,72 @@ export class PartitionTracker {
 
   /** The next deadline of anything open, epoch milliseconds. */
   nextDeadline(): number | null {
-    this.#dateDirty()
+    this.#dateChanged()
     return this.#deadlines.next()
   }
 
   /** Takes the next records in; flushes when enough rows have gathered. */
   async take(records: readonly LogRecord[]): Promise<void> {
-    let run: DecodedRecord[] = []
+    let run: Taken[] = []
     for (const record of records) {
-      const decoded = { record, ...decodeFact(record, record.timestamp) }
-      const ofOnePerson = !decoded.ok || decoded.fact.kind === 'interaction' || decoded.fact.kind === 'touch'
-      if (ofOnePerson) {
-        run.push(decoded)
-        if (run.length < RUN) continue
+      const decoded = decodeFact(record, record.timestamp)
+      const person = decoded.ok ? personIn(decoded.fact) : null
+      if (decoded.ok && person === null) {
+        await this.#takeRun(run)
+        run = []
+        await this.#takeControl(decoded.fact, record)
+        this.#position.offset = record.offset + 1
+        continue
       }
+      run.push({ record, decoded, wanted: person === null ? null : this.#want(person) })
+      if (run.length < this.#options.slice) continue
       await this.#takeRun(run)
       run = []
-      if (ofOnePerson) continue
-      await this.#takeControl(decoded.fact, record)
-      this.#position.offset = record.offset + 1
     }
     await this.#takeRun(run)
   }
 
   /** Takes records in that concern one person each: one load for all of them, then one after the other. */
-  async #takeRun(run: readonly DecodedRecord[]): Promise<void> {
-    await this.#load(run.flatMap((decoded) => (decoded.ok ? personsOf(decoded.fact) : [])))
-    for (const decoded of run) {
-      if (!decoded.ok) this.#reject(decoded.record, decoded.rejection)
-      else if (decoded.fact.kind === 'interaction') this.#takeInteraction(decoded.fact.interaction, decoded.record)
-      else if (decoded.fact.kind === 'touch') {
-        this.#deriveAgain(personKey(decoded.fact.person), versionOf(this.#position.epoch, decoded.record.offset))
-      }
-      this.#position.offset = decoded.record.offset + 1
+  async #takeRun(run: readonly Taken[]): Promise<void> {
+    await this.#load(run.flatMap(({ wanted }) => wanted ?? []))
+    for (const { record, decoded, wanted } of run) {
+      if (!decoded.ok) this.#reject(record, decoded.rejection)
+      else if (decoded.fact.kind === 'interaction') {
+        this.#takeInteraction(loaded(wanted), decoded.fact.interaction, record)
+      } else this.#deriveAgain(loaded(wanted), versionOf(this.#position.epoch, record.offset))
+      this.#position.offset = record.offset + 1
     }
-    if (this.#isFlushDue()) await this.flush()
+    await this.#flushWhatIsDue()
     this.#evict()
   }
 
-  /** Enough rows have gathered, or what waits to be written pins as much again as the cache may hold. */
-  #isFlushDue(): boolean {
+  /**
+   * A customer is derived and written whole, so the later that happens the less often: it waits for `flush`, or until
+   * those who changed are half of what the cache may hold. Interactions are written once, and go in time.
+   */
+  async #flushWhatIsDue(): Promise<void> {
     const { flushRows, cacheLimit } = this.#options
-    const rows = this.#newInteractions.length + this.#dirty.size
-    return rows >= flushRows || (rows > 0 && this.#pinned >= Math.max(cacheLimit, flushRows))
+    if (this.#pinned >= Math.max(cacheLimit / 2, flushRows)) await this.flush()
+    else if (this.#newInteractions.length >= flushRows) {
+      await this.#write
+      this.#startWrite(0, null)
+    }
   }
 
   /** Begins to write everything taken in so far; resolves when the write before it is done. */
   async flush(): Promise<void> {
     await this.#write
     if (this.#position.offset === this.#writtenOffset) return
-    this.#startWrite(this.position)
+    await this.#writeChanged()
+    this.#startWrite(this.#changed.length, this.position)
+  }
+
+  /** Writes customers in slices, so that their rows never stand in memory all at once; leaves less than one. */
+  async #writeChanged(): Promise<void> {
+    while (this.#changed.length > this.#options.slice) {
+      this.#startWrite(this.#options.slice, null)
+      await this.#write
+    }
   }
 
   /** Resolves when everything taken in so far is durable in the store. */
@@ -193,53 +203,57 @@ export class PartitionTracker {
     else if (fact.kind === 'import-end') this.#import(fact.importId).ended = true
   }
 
-  #takeInteraction(interaction: Interaction, record: LogRecord): void {
-    const key = personKey(personOf(interaction))
-    const history = this.#history(key)
-    if (history.byId.size >= this.#options.customerLimit && !history.byId.has(interaction.id)) {
-      const expected = `at most ${this.#options.customerLimit} interactions of one customer`
+  #takeInteraction(history: Remembered, interaction: Interaction, record: LogRecord): void {
+    const importId = record.headers[IMPORT_HEADER]
+    const { customerLimit } = this.#options
+    if (history.interactions.length >= customerLimit && knownInteraction(history, interaction.id) === undefined) {
+      const expected = `at most ${customerLimit} interactions of one customer`
       const got = show(interaction.customer ?? interaction.anonymousId)
       this.#reject(record, { reason: 'customer_limit', field: 'customer', expected, got })
       return
     }
-    const importId = record.headers[IMPORT_HEADER]
     const intake = addInteraction(history, interaction)
     if (intake !== 'accepted') {
       this.#count(importId, 'duplicates')
       if (intake === 'conflict') this.#count(importId, 'conflicts')
       return
     }
-    this.#histories.grew()
+    this.#histories.grew(1)
     const version = versionOf(this.#position.epoch, record.offset)
     this.#newInteractions.push({ interaction, partition: record.partition, version })
-    this.#changed(key, version)
+    this.#change(history, version, 1)
     this.#count(importId, 'accepted')
     this.#position.newestAt = Math.max(this.#position.newestAt ?? interaction.at, interaction.at)
   }
 
   /** Somebody without interactions has no chains, and gets no row. */
-  #deriveAgain(key: string, version: number): void {
-    if (this.#history(key).byId.size > 0) this.#changed(key, version)
+  #deriveAgain(history: Remembered, version: number): void {
+    if (history.interactions.length > 0) this.#change(history, version, 0)
   }
 
   async #takeTick(tick: number, record: LogRecord): Promise<void> {
     if (this.#position.tick !== null && tick <= this.#position.tick) return
-    // Deadlines first, by the T that was: under the new one, what it ends would no longer have a deadline to pass, and its
-    // row would change under the version of an older record, which a second owner may overwrite.
-    this.#dateDirty()
+    // Deadlines first, by the T that was: under the new one, what it ends would no longer have a deadline to pass.
+    this.#dateChanged()
     this.#position.tick = tick
     const version = versionOf(this.#position.epoch, record.offset)
-    for (;;) {
-      const keys = this.#deadlines.takePassed(tick, TICK_SLICE)
-      if (keys.length === 0) return
-      await this.#load(keys.map(personOfKey), version)
-      for (const key of keys) this.#deriveAgain(key, version)
-      if (this.#isFlushDue()) {
-        // In the middle of a record: rows may be written early, the position may not.
-        await this.#write
-        this.#startWrite(null)
-        this.#evict()
-      }
+    // Who is in memory comes before anything is written: a row that the tick changed must not carry the version of an
+    // older record, which a second owner may overwrite.
+    const absent: string[] = []
+    for (const key of this.#deadlines.takePassed(tick)) {
+      const history = this.#histories.get(key)
+      if (history === undefined) absent.push(key)
+      else this.#deriveAgain(history, version)
+    }
+    const { slice } = this.#options
+    for (let from = 0; from < absent.length; from += slice) {
+      const passed = absent.slice(from, from + slice).map((key) => this.#want(personOfKey(key)))
+      await this.#load(passed, version)
+      for (const wanted of passed) this.#deriveAgain(loaded(wanted), version)
+      // In the middle of a record: rows may be written early, the position may not.
+      await this.#write
+      await this.#writeChanged()
+      this.#evict()
     }
   }
 
@@ -250,9 +264,10 @@ export class PartitionTracker {
       this.#reject(record, { reason: 'unknown_catalogue', field: 'hash', expected, got: show(hash) })
       return
     }
-    // What is dirty now is derived under the catalogue that was in force when it changed.
+    // What has changed is derived under the catalogue that was in force when it did.
     await this.#write
-    this.#startWrite(null)
+    await this.#writeChanged()
+    this.#startWrite(this.#changed.length, null)
     this.#catalogue = catalogue
     this.#position.catalogue = hash
   }
@@ -262,79 +277,89 @@ export class PartitionTracker {
     this.#count(record.headers[IMPORT_HEADER], 'rejected')
   }
 
-  #history(key: string): History {
-    const history = this.#histories.get(key)
-    if (history === undefined) throw new Error(`the history of ${key} must be loaded before it is used`)
-    changeCatalogue(history, this.#catalogue)
-    return history
-  }
-
-  #changed(key: string, version: number): void {
-    if (!this.#dirty.has(key)) this.#pinned += this.#history(key).byId.size
-    this.#dirty.set(key, version)
-    this.#undated.add(key)
+  /** @param grown how many interactions it took in */
+  #change(history: Remembered, version: number, grown: number): void {
+    if (history.changed > 0) this.#pinned += grown
+    else {
+      this.#changed.push(history)
+      this.#pinned += history.interactions.length + 1
+    }
+    history.changed = version
+    if (!history.dated) return
+    history.dated = false
+    this.#undated.push(history)
   }
 
   #evict(): void {
-    if (this.#histories.evict((key) => this.#isPinned(key)) > 0) this.#cacheIsWhole = false
+    if (this.#histories.evict()) this.#cacheIsWhole = false
   }
 
-  #isPinned(key: string): boolean {
-    return this.#dirty.has(key) || this.#writing.has(key)
+  #want(person: Person): Wanted {
+    const key = personKey(person)
+    return { person, key, history: this.#histories.get(key) }
   }
 
   /** Loads those that are not in the cache: what the store holds of them below this batch is all there is of them. */
   async #load(
-    persons: readonly Person[],
+    wanted: readonly Wanted[],
     below = versionOf(this.#position.epoch, this.#position.offset),
   ): Promise<void> {
-    const missing = new Map<string, Person>()
-    for (const person of persons) {
-      const key = personKey(person)
-      if (!this.#histories.has(key)) missing.set(key, person)
+    const missing = wanted.filter(({ history }) => history === undefined)
+    if (missing.length === 0) return
+    const persons = new Map(missing.map(({ key, person }) => [key, person]))
+    const stored = this.#cacheIsWhole ? NOBODY : await this.#store.loadInteractions([...persons.values()], below)
+    for (const [key, person] of persons) {
+      const history = this.#histories.begin(key, person)
+      const interactions = stored.get(key) ?? []
+      for (const interaction of interactions) addInteraction(history, interaction)
+      this.#histories.grew(interactions.length)
     }
-    if (missing.size === 0) return
-    const stored = this.#cacheIsWhole ? NOBODY : await this.#store.loadInteractions([...missing.values()], below)
-    for (const [key, person] of missing) {
-      const history = startHistory(person, this.#catalogue)
-      for (const interaction of stored.get(key) ?? []) addInteraction(history, interaction)
-      this.#histories.put(key, history)
-    }
+    for (const one of missing) one.history = this.#histories.get(one.key)
   }
 
   /** Brings the deadlines up to date with what changed since. */
-  #dateDirty(): void {
-    for (const key of this.#undated) {
-      this.#deadlines.set(key, nextDeadline(chainsOf(this.#history(key), this.#position.tick)))
+  #dateChanged(): void {
+    for (const history of this.#undated) {
+      if (history.dated) continue
+      this.#deadlines.set(history.key, nextDeadline(this.#chainsOf(history)))
+      history.dated = true
     }
-    this.#undated.clear()
+    this.#undated = []
   }
 
-  /** Encodes what is dirty now and begins to write it: rejected records, rows, then the position. */
-  #startWrite(position: Position | null): void {
-    const customers: CustomerRow[] = []
-    for (const [key, version] of this.#dirty) {
-      const history = this.#history(key)
-      const chains = chainsOf(history, this.#position.tick)
+  #chainsOf(history: Remembered): Chain[] {
+    return chainsOf(history, this.#catalogue, this.#position.tick)
+  }
+
+  /** Derives the first of those who changed and begins to write: rejected records, rows, then the position. */
+  #startWrite(customerCount: number, position: Position | null): void {
+    const changed = this.#changed.splice(0, customerCount)
+    const customers = changed.map((history): CustomerRow => {
+      const chains = this.#chainsOf(history)
       const deadline = nextDeadline(chains)
-      this.#deadlines.set(key, deadline)
-      customers.push({
+      this.#deadlines.set(history.key, deadline)
+      return {
         person: history.person,
         partition: this.#options.partition,
-        version,
-        catalogue: history.catalogue.hash,
+        version: history.changed,
+        catalogue: this.#catalogue.hash,
         nextDeadline: deadline,
         chains,
-      })
+      }
+    })
+    for (const history of changed) {
+      this.#pinned -= history.interactions.length + 1
+      history.changed = 0
+      history.writing = true
+      history.dated = true
     }
+    if (this.#changed.length === 0) this.#undated = []
     const [interactions, rejected] = [this.#newInteractions, this.#rejected]
-    this.#writing = this.#dirty
-    this.#dirty = new Map()
-    this.#pinned = 0
-    this.#undated.clear()
     this.#newInteractions = []
     this.#rejected = []
-    this.#write = this.#writeAll(rejected, interactions, customers, position)
+    this.#write = this.#writeAll(rejected, interactions, customers, position).then(() => {
+      for (const history of changed) history.writing = false
+    })
     // The failure is met by whoever awaits the write next; here it must not count as unhandled.
     this.#write.catch(() => {})
   }
@@ -352,7 +377,6 @@ export class PartitionTracker {
       await this.#store.writePosition(position)
       this.#writtenOffset = position.offset
     }
-    this.#writing = new Map()
   }
 
   #count(importId: string | undefined, what: keyof Counts): void {
@@ -373,7 +397,24 @@ export class PartitionTracker {
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] }
 type WorkingPosition = Mutable<Omit<Position, 'imports'>> & { readonly imports: Mutable<ImportCounts>[] }
-type DecodedRecord = { readonly record: LogRecord } & ReturnType<typeof decodeFact>
+/** A record that concerns one person, or that nobody can read. */
+interface Taken {
+  readonly record: LogRecord
+  readonly decoded: ReturnType<typeof decodeFact>
+  readonly wanted: Wanted | null
+}
+
+/** Somebody whose history is needed; undefined until it is loaded. */
+interface Wanted {
+  readonly person: Person
+  readonly key: string
+  history: Remembered | undefined
+}
+
+function loaded(wanted: Wanted | null): Remembered {
+  if (wanted?.history === undefined) throw new Error(`the history of ${wanted?.key} must be loaded before it is used`)
+  return wanted.history
+}
 
 function newEpoch(options: PartitionOptions, positions: readonly Position[], logStart: number): Position {
   const ofThisLog = positions.find(({ logIdentity }) => logIdentity === options.logIdentity)
@@ -401,9 +442,10 @@ async function loadCatalogue(store: TrackerStore, hash: string): Promise<Catalog
   return content === null ? null : catalogueFromContent(content)
 }
 
-function personsOf(fact: Fact): readonly Person[] {
-  if (fact.kind === 'interaction') return [personOf(fact.interaction)]
-  return fact.kind === 'touch' ? [fact.person] : []
+/** Null where the fact concerns everybody. */
+function personIn(fact: Fact): Person | null {
+  if (fact.kind === 'interaction') return personOf(fact.interaction)
+  return fact.kind === 'touch' ? fact.person : null
 }
 
 function personOfKey(key: string): Person {

@@ -1,199 +1,259 @@
 import { type Chain, type ChainInteraction, type Episode, REASONS, STATES } from '@weaklink/chains'
-import type { RowBinaryWriter } from '@weaklink/clickhouse'
-import { ACTORS, OUTCOMES, type Person, personOf, REACTIONS } from '@weaklink/interactions'
+import { column } from '@weaklink/clickhouse'
+import { ACTORS, type Interaction, OUTCOMES, type Person, personOf, REACTIONS } from '@weaklink/interactions'
 import type { CustomerRow, InteractionRow, Position } from './store.ts'
 
-/**
- * Rows as ClickHouse reads them in RowBinary: values in the order of the columns, tuples as their fields one after the
- * other. The order here is that of the tables in packages/clickhouse/migrations; enums are numbered there.
- */
+/** Rows as columns of the tables in packages/clickhouse/migrations, where the numbers of the enums stand as well. */
 
-export const INTERACTION_COLUMNS = [
-  'kind',
-  'customer',
-  'id',
-  'touchpoint',
-  'at',
-  'by',
-  'outcome',
-  'reaction',
-  'episode',
-  'order',
-  'waitMs',
-  'durationMs',
-  'value',
-  'cost',
-  'currency',
-  'channel',
-  'campaign',
-  'queue',
-  'agent',
-  'props',
-  'anonymousId',
-  'partition',
-  'version',
-] as const
+const KIND = "Enum8('customer' = 1, 'anonymous' = 2)"
+const STATE = "Enum8('open' = 0, 'converted' = 1, 'broken' = 2, 'ignored' = 3)"
+const REASON = "Enum8('' = 0, 'refused' = 1, 'abandoned' = 2, 'dissatisfied' = 3, 'silence' = 4)"
+const ACTOR = "Enum8('customer' = 1, 'company' = 2)"
+const OUTCOME = "Enum8('continued' = 1, 'bought' = 2, 'refused' = 3, 'abandoned' = 4)"
+const REACTION = "Enum8('positive' = 1, 'neutral' = 2, 'negative' = 3)"
 
-export function writeInteraction(to: RowBinaryWriter, { interaction, partition, version }: InteractionRow): void {
-  writePerson(to, personOf(interaction))
-  to.string(interaction.id)
-  to.string(interaction.touchpoint)
-  to.dateTime64(interaction.at)
-  to.string(interaction.by ?? '')
-  to.string(interaction.outcome ?? '')
-  to.string(interaction.reaction ?? '')
-  to.string(interaction.episode ?? '')
-  to.string(interaction.order ?? '')
-  writeDetails(to, interaction)
-  to.string(interaction.anonymousId ?? '')
-  to.uint32(partition)
-  to.uint64(version)
+export function interactionColumns(rows: Iterable<InteractionRow>) {
+  const to = {
+    ...personColumns(),
+    id: column.string(),
+    touchpoint: column.lowCardinality(),
+    at: column.dateTime64(),
+    by: column.string(),
+    outcome: column.string(),
+    reaction: column.string(),
+    ...detailColumns(),
+    anonymousId: column.string(),
+    partition: column.uint32(),
+    version: column.uint64(),
+  }
+  for (const { interaction, partition, version } of rows) {
+    pushPerson(to, personOf(interaction))
+    to.id.push(interaction.id)
+    to.touchpoint.push(interaction.touchpoint)
+    to.at.push(interaction.at)
+    to.by.push(interaction.by ?? '')
+    to.outcome.push(interaction.outcome ?? '')
+    to.reaction.push(interaction.reaction ?? '')
+    pushDetails(to, interaction)
+    to.anonymousId.push(interaction.anonymousId ?? '')
+    to.partition.push(partition)
+    to.version.push(version)
+  }
+  return to
 }
 
-export const CUSTOMER_COLUMNS = [
-  'kind',
-  'customer',
-  'partition',
-  'version',
-  'catalogue',
-  'nextDeadline',
-  'chains',
-] as const
-
-export function writeCustomer(to: RowBinaryWriter, row: CustomerRow): void {
-  writePerson(to, row.person)
-  to.uint32(row.partition)
-  to.uint64(row.version)
-  to.string(row.catalogue)
-  writeInstant(to, row.nextDeadline)
-  to.arrayLength(row.chains.length)
-  for (const chain of row.chains) writeChain(to, chain)
+export function customerColumns(rows: Iterable<CustomerRow>) {
+  const chains = column.array(column.tuple(chainColumns()))
+  const to = {
+    ...personColumns(),
+    partition: column.uint32(),
+    version: column.uint64(),
+    catalogue: column.lowCardinality(),
+    nextDeadline: column.nullable(column.dateTime64()),
+    chains,
+  }
+  for (const row of rows) {
+    pushPerson(to, row.person)
+    to.partition.push(row.partition)
+    to.version.push(row.version)
+    to.catalogue.push(row.catalogue)
+    to.nextDeadline.push(row.nextDeadline)
+    for (const chain of row.chains) pushChain(chains.elements.fields, chain)
+    chains.end()
+  }
+  return to
 }
 
-function writeChain(to: RowBinaryWriter, chain: Chain): void {
-  to.string(chain.id)
-  to.uint32(chain.ordinal)
-  to.string(chain.previous ?? '')
-  to.enum8(STATES.indexOf(chain.state))
-  to.enum8(chain.reason === null ? 0 : REASONS.indexOf(chain.reason) + 1)
-  to.string(chain.place)
-  to.uint32(chain.placeIndex + 1)
-  to.string(chain.furthest)
-  to.dateTime64(chain.startedAt)
-  to.dateTime64(chain.lastAt)
-  writeInstant(to, chain.closedAt)
-  writeInstant(to, chain.deadline)
-  to.bool(chain.atRisk)
-  to.bool(chain.reversed)
-  to.bool(chain.complained)
-  to.bool(chain.returned)
-  to.bool(chain.returnedAndBought)
-  to.uint32(chain.staff)
-  to.string(chain.brokenEpisode ?? '')
-  to.arrayLength(chain.recovered.length)
-  for (const touchpoint of chain.recovered) to.string(touchpoint)
-  to.arrayLength(chain.interactions.length)
-  for (const member of chain.interactions) writeMember(to, member)
-  to.arrayLength(chain.episodes.length)
-  for (const episode of chain.episodes) writeEpisode(to, episode)
-}
-
-function writeMember(
-  to: RowBinaryWriter,
-  { interaction, by, outcome, reaction, epilogue, place }: ChainInteraction,
-): void {
-  to.string(interaction.id)
-  to.string(interaction.touchpoint)
-  to.dateTime64(interaction.at)
-  to.enum8(ACTORS.indexOf(by) + 1)
-  to.enum8(OUTCOMES.indexOf(outcome) + 1)
-  to.enum8(REACTIONS.indexOf(reaction) + 1)
-  to.bool(epilogue)
-  to.bool(place)
-  to.string(interaction.episode ?? '')
-  to.string(interaction.order ?? '')
-  writeDetails(to, interaction)
-}
-
-/** The fields that stand in the same order in both tables. */
-function writeDetails(to: RowBinaryWriter, interaction: InteractionRow['interaction']): void {
-  writeNumber(to, interaction.waitMs)
-  writeNumber(to, interaction.durationMs)
-  writeAmount(to, interaction.value)
-  writeAmount(to, interaction.cost)
-  to.string(interaction.currency ?? '')
-  to.string(interaction.channel ?? '')
-  to.string(interaction.campaign ?? '')
-  to.string(interaction.queue ?? '')
-  to.string(interaction.agent ?? '')
-  to.string(interaction.props === undefined ? '' : JSON.stringify(interaction.props))
-}
-
-function writeEpisode(to: RowBinaryWriter, episode: Episode): void {
-  to.string(episode.id)
-  to.string(episode.group ?? '')
-  to.dateTime64(episode.startedAt)
-  to.dateTime64(episode.endedAt)
-  to.uint32(episode.interactions)
-  to.uint64(episode.waitMs)
-  to.bool(episode.broke)
-  to.string(episode.brokeAt ?? '')
-}
-
-export const POSITION_COLUMNS = [
-  'partition',
-  'epoch',
-  'logIdentity',
-  'offset',
-  'tick',
-  'catalogue',
-  'accepted',
-  'duplicates',
-  'conflicts',
-  'rejected',
-  'newestAt',
-  'imports',
-] as const
-
-export function writePosition(to: RowBinaryWriter, position: Position): void {
-  to.uint32(position.partition)
-  to.uint32(position.epoch)
-  to.string(position.logIdentity)
-  to.uint64(position.offset)
-  writeInstant(to, position.tick)
-  to.string(position.catalogue)
-  to.uint64(position.accepted)
-  to.uint64(position.duplicates)
-  to.uint64(position.conflicts)
-  to.uint64(position.rejected)
-  writeInstant(to, position.newestAt)
-  to.arrayLength(position.imports.length)
-  for (const one of position.imports) {
-    to.string(one.id)
-    to.uint64(one.accepted)
-    to.uint64(one.duplicates)
-    to.uint64(one.conflicts)
-    to.uint64(one.rejected)
-    to.bool(one.ended)
+function chainColumns() {
+  return {
+    id: column.string(),
+    ordinal: column.uint32(),
+    previous: column.string(),
+    state: column.enum8(STATE),
+    reason: column.enum8(REASON),
+    place: column.lowCardinality(),
+    placeIndex: column.uint32(),
+    furthest: column.lowCardinality(),
+    startedAt: column.dateTime64(),
+    lastAt: column.dateTime64(),
+    closedAt: column.nullable(column.dateTime64()),
+    deadline: column.nullable(column.dateTime64()),
+    atRisk: column.bool(),
+    reversed: column.bool(),
+    complained: column.bool(),
+    returned: column.bool(),
+    returnedAndBought: column.bool(),
+    staff: column.uint32(),
+    brokenEpisode: column.string(),
+    recovered: column.array(column.lowCardinality()),
+    interactions: column.array(column.tuple(memberColumns())),
+    episodes: column.array(column.tuple(episodeColumns())),
   }
 }
 
-function writePerson(to: RowBinaryWriter, { kind, customer }: Person): void {
-  to.enum8(kind === 'customer' ? 1 : 2)
-  to.string(customer)
+function pushChain(to: ReturnType<typeof chainColumns>, chain: Chain): void {
+  to.id.push(chain.id)
+  to.ordinal.push(chain.ordinal)
+  to.previous.push(chain.previous ?? '')
+  to.state.push(STATES.indexOf(chain.state))
+  to.reason.push(chain.reason === null ? 0 : REASONS.indexOf(chain.reason) + 1)
+  to.place.push(chain.place)
+  to.placeIndex.push(chain.placeIndex + 1)
+  to.furthest.push(chain.furthest)
+  to.startedAt.push(chain.startedAt)
+  to.lastAt.push(chain.lastAt)
+  to.closedAt.push(chain.closedAt)
+  to.deadline.push(chain.deadline)
+  to.atRisk.push(chain.atRisk)
+  to.reversed.push(chain.reversed)
+  to.complained.push(chain.complained)
+  to.returned.push(chain.returned)
+  to.returnedAndBought.push(chain.returnedAndBought)
+  to.staff.push(chain.staff)
+  to.brokenEpisode.push(chain.brokenEpisode ?? '')
+  for (const touchpoint of chain.recovered) to.recovered.elements.push(touchpoint)
+  to.recovered.end()
+  for (const member of chain.interactions) pushMember(to.interactions.elements.fields, member)
+  to.interactions.end()
+  for (const episode of chain.episodes) pushEpisode(to.episodes.elements.fields, episode)
+  to.episodes.end()
 }
 
-function writeInstant(to: RowBinaryWriter, at: number | null): void {
-  to.uint8(at === null ? 1 : 0)
-  if (at !== null) to.dateTime64(at)
+function memberColumns() {
+  return {
+    id: column.string(),
+    touchpoint: column.lowCardinality(),
+    at: column.dateTime64(),
+    by: column.enum8(ACTOR),
+    outcome: column.enum8(OUTCOME),
+    reaction: column.enum8(REACTION),
+    epilogue: column.bool(),
+    place: column.bool(),
+    ...detailColumns(),
+  }
 }
 
-function writeNumber(to: RowBinaryWriter, value: number | undefined): void {
-  to.uint8(value === undefined ? 1 : 0)
-  if (value !== undefined) to.uint64(value)
+function pushMember(to: ReturnType<typeof memberColumns>, member: ChainInteraction): void {
+  const { interaction } = member
+  to.id.push(interaction.id)
+  to.touchpoint.push(interaction.touchpoint)
+  to.at.push(interaction.at)
+  to.by.push(ACTORS.indexOf(member.by) + 1)
+  to.outcome.push(OUTCOMES.indexOf(member.outcome) + 1)
+  to.reaction.push(REACTIONS.indexOf(member.reaction) + 1)
+  to.epilogue.push(member.epilogue)
+  to.place.push(member.place)
+  pushDetails(to, interaction)
 }
 
-function writeAmount(to: RowBinaryWriter, value: number | undefined): void {
-  to.uint8(value === undefined ? 1 : 0)
-  if (value !== undefined) to.float64(value)
+/** What both tables keep of an interaction as it came. */
+function detailColumns() {
+  return {
+    episode: column.string(),
+    order: column.string(),
+    waitMs: column.nullable(column.uint64()),
+    durationMs: column.nullable(column.uint64()),
+    value: column.nullable(column.float64()),
+    cost: column.nullable(column.float64()),
+    currency: column.string(),
+    channel: column.string(),
+    campaign: column.string(),
+    queue: column.string(),
+    agent: column.string(),
+    props: column.string(),
+  }
+}
+
+function pushDetails(to: ReturnType<typeof detailColumns>, interaction: Interaction): void {
+  to.episode.push(interaction.episode ?? '')
+  to.order.push(interaction.order ?? '')
+  to.waitMs.push(interaction.waitMs)
+  to.durationMs.push(interaction.durationMs)
+  to.value.push(interaction.value)
+  to.cost.push(interaction.cost)
+  to.currency.push(interaction.currency ?? '')
+  to.channel.push(interaction.channel ?? '')
+  to.campaign.push(interaction.campaign ?? '')
+  to.queue.push(interaction.queue ?? '')
+  to.agent.push(interaction.agent ?? '')
+  to.props.push(interaction.props === undefined ? '' : JSON.stringify(interaction.props))
+}
+
+function episodeColumns() {
+  return {
+    id: column.string(),
+    group: column.string(),
+    startedAt: column.dateTime64(),
+    endedAt: column.dateTime64(),
+    interactions: column.uint32(),
+    waitMs: column.uint64(),
+    broke: column.bool(),
+    brokeAt: column.string(),
+  }
+}
+
+function pushEpisode(to: ReturnType<typeof episodeColumns>, episode: Episode): void {
+  to.id.push(episode.id)
+  to.group.push(episode.group ?? '')
+  to.startedAt.push(episode.startedAt)
+  to.endedAt.push(episode.endedAt)
+  to.interactions.push(episode.interactions)
+  to.waitMs.push(episode.waitMs)
+  to.broke.push(episode.broke)
+  to.brokeAt.push(episode.brokeAt ?? '')
+}
+
+export function positionColumns(position: Position) {
+  const imports = column.tuple({
+    id: column.string(),
+    accepted: column.uint64(),
+    duplicates: column.uint64(),
+    conflicts: column.uint64(),
+    rejected: column.uint64(),
+    ended: column.bool(),
+  })
+  const to = {
+    partition: column.uint32(),
+    epoch: column.uint32(),
+    logIdentity: column.string(),
+    offset: column.uint64(),
+    tick: column.nullable(column.dateTime64()),
+    catalogue: column.string(),
+    accepted: column.uint64(),
+    duplicates: column.uint64(),
+    conflicts: column.uint64(),
+    rejected: column.uint64(),
+    newestAt: column.nullable(column.dateTime64()),
+    imports: column.array(imports),
+  }
+  to.partition.push(position.partition)
+  to.epoch.push(position.epoch)
+  to.logIdentity.push(position.logIdentity)
+  to.offset.push(position.offset)
+  to.tick.push(position.tick)
+  to.catalogue.push(position.catalogue)
+  to.accepted.push(position.accepted)
+  to.duplicates.push(position.duplicates)
+  to.conflicts.push(position.conflicts)
+  to.rejected.push(position.rejected)
+  to.newestAt.push(position.newestAt)
+  for (const one of position.imports) {
+    imports.fields.id.push(one.id)
+    imports.fields.accepted.push(one.accepted)
+    imports.fields.duplicates.push(one.duplicates)
+    imports.fields.conflicts.push(one.conflicts)
+    imports.fields.rejected.push(one.rejected)
+    imports.fields.ended.push(one.ended)
+  }
+  to.imports.end()
+  return to
+}
+
+function personColumns() {
+  return { kind: column.enum8(KIND), customer: column.string() }
+}
+
+function pushPerson(to: ReturnType<typeof personColumns>, { kind, customer }: Person): void {
+  to.kind.push(kind === 'customer' ? 1 : 2)
+  to.customer.push(customer)
 }

@@ -19,6 +19,7 @@ export interface TrackerOptions {
    */
   readonly clock: 'wall' | 'none'
   readonly customerLimit?: number
+  /** How many interactions the caches of all partitions hold together. */
   readonly cacheLimit?: number
   readonly flushRows?: number
   /** Rows wait at most about this long before they are written while the log does not pause. */
@@ -29,6 +30,7 @@ const TRACKER_DEFAULTS = {
   customerLimit: 20_000,
   cacheLimit: 2_000_000,
   flushRows: 100_000,
+  slice: 20_000,
   flushMs: 1_000,
 } as const
 
@@ -50,7 +52,8 @@ export interface Tracker {
 export async function startTracker(options: TrackerOptions): Promise<Tracker> {
   const { log, store } = options
   const settings = { ...TRACKER_DEFAULTS, ...options }
-  const { identity } = await log.describe(INTERACTIONS_TOPIC)
+  const { identity, partitions: partitionCount } = await log.describe(INTERACTIONS_TOPIC)
+  const cacheLimit = settings.cacheLimit / partitionCount
   await store.storeCatalogue(options.catalogue.hash, contentOf(options.catalogue))
   const partitions = new Map<number, { tracker: PartitionTracker; flushedAt: number; tickedAt: number }>()
   const waiting = new Set<{
@@ -81,7 +84,7 @@ export async function startTracker(options: TrackerOptions): Promise<Tracker> {
     async assigned(partition) {
       const range = (await log.ranges(INTERACTIONS_TOPIC)).find((one) => one.partition === partition)
       const tracker = await PartitionTracker.open(
-        { ...settings, partition, logIdentity: identity, putAside: (rejected) => putAside(log, rejected) },
+        { ...settings, cacheLimit, partition, logIdentity: identity, putAside: (rejected) => putAside(log, rejected) },
         range?.start ?? 0,
       )
       partitions.set(partition, { tracker, flushedAt: Date.now(), tickedAt: 0 })

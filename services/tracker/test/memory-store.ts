@@ -1,4 +1,3 @@
-import type { Chain } from '@weaklink/chains'
 import { type Interaction, type Person, personKey, personOf } from '@weaklink/interactions'
 import { type CustomerRow, type InteractionRow, type Position, type TrackerStore, versionOf } from '../src/store.ts'
 
@@ -11,8 +10,6 @@ export class MemoryStore implements TrackerStore {
   readonly customers = new Map<string, CustomerRow>()
   readonly positions = new Map<number, Position>()
   readonly catalogues = new Map<string, string>()
-  /** Called before each write; throws where the process is to die there. */
-  beforeWrite: (what: 'interactions' | 'customers' | 'position') => void = () => {}
 
   async loadPositions(): Promise<readonly Position[]> {
     return [...this.positions.values()]
@@ -52,13 +49,11 @@ export class MemoryStore implements TrackerStore {
   }
 
   async writeRows(interactions: readonly InteractionRow[], customers: readonly CustomerRow[]): Promise<void> {
-    this.beforeWrite('interactions')
     for (const row of interactions) {
       const key = `${personKey(personOf(row.interaction))}\0${row.interaction.id}`
       const stored = this.interactions.get(key)
       if (stored === undefined || row.version <= stored.version) this.interactions.set(key, row)
     }
-    this.beforeWrite('customers')
     for (const row of customers) {
       const key = personKey(row.person)
       const stored = this.customers.get(key)
@@ -67,14 +62,8 @@ export class MemoryStore implements TrackerStore {
   }
 
   async writePosition(position: Position): Promise<void> {
-    this.beforeWrite('position')
     const stored = this.positions.get(position.partition)
     const version = (one: Position) => versionOf(one.epoch, one.offset)
     if (stored === undefined || version(stored) <= version(position)) this.positions.set(position.partition, position)
-  }
-
-  /** The chains of every customer, by personKey. */
-  chains(): ReadonlyMap<string, readonly Chain[]> {
-    return new Map([...this.customers].map(([key, { chains }]) => [key, chains]))
   }
 }

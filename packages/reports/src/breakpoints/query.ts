@@ -20,6 +20,7 @@ interface Row {
   readonly totals: readonly number[]
   readonly started: Readonly<Record<string, number>>
   readonly ended: Readonly<Record<string, number>>
+  readonly recovered: Readonly<Record<string, number>>
   readonly places: readonly Place[]
   readonly asOf: string | null
   readonly olderCatalogue: number
@@ -57,12 +58,15 @@ export async function breakpoints(store: Store, query: BreakpointsQuery): Promis
     settledThrough: settledThrough(row),
     olderCatalogue: row.olderCatalogue,
     totals: named(TOTALS, row.totals),
-    groups: groupsOf(row.places, query.by),
+    groups: groupsOf(row, query.by),
   }
 }
 
 /** One group where nothing splits, even an empty one; else those that occur, most broken chains first. */
-function groupsOf(places: readonly Place[], by: readonly Key[]): BreakpointsReport['groups'] {
+function groupsOf(
+  { places, recovered }: Pick<Row, 'places' | 'recovered'>,
+  by: readonly Key[],
+): BreakpointsReport['groups'] {
   const groups = Map.groupBy(places, ([group]) => group)
   if (by.length === 0 && groups.size === 0) groups.set('[]', [])
   return [...groups]
@@ -72,6 +76,7 @@ function groupsOf(places: readonly Place[], by: readonly Key[]): BreakpointsRepo
         members.map(([, touchpoint, counts, p50, p95]) => ({
           touchpoint,
           ...named(COUNTS, counts),
+          recovered: recovered[`${touchpoint}${group}`] ?? 0,
           waitMs: { p50, p95 },
         })),
       ),

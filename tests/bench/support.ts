@@ -1,0 +1,59 @@
+import { readFileSync, writeFileSync } from 'node:fs'
+
+/** What benchmarks share: reading what a process has used (Linux), figures, and the page in docs/benchmarks. */
+
+/** CPU-seconds that a process has used so far. */
+export function cpuSecondsOf(pid: number): number {
+  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
+  const [user, system] = stat
+    .slice(stat.lastIndexOf(')') + 2)
+    .split(' ')
+    .slice(11, 13)
+  // In ticks, of which Linux has 100 a second on every machine that we run on.
+  return (Number(user) + Number(system)) / 100
+}
+
+/** CPU-seconds that all processes of the machine have used since it started. */
+export function cpuSecondsOfMachine(): number {
+  const [user, nice, system, , , irq, softirq] =
+    readFileSync('/proc/stat', 'utf8').split('\n')[0]?.split(/\s+/).slice(1).map(Number) ?? []
+  return [user, nice, system, irq, softirq].reduce<number>((sum, ticks) => sum + (ticks ?? 0), 0) / 100
+}
+
+/** The most memory, in MiB, that a process has ever had resident. */
+export function peakResidentMb(pid: number): number {
+  const kilobytes = /^VmHWM:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]
+  return Number(kilobytes) / 1024
+}
+
+/**
+ * Nearest rank: the value at the 1-based rank ceil(p · n).
+ *
+ * @param sorted in ascending order, at least one
+ * @param p above 0, at most 1
+ */
+export function percentile(sorted: readonly number[], p: number): number {
+  const value = sorted[Math.ceil(p * sorted.length) - 1]
+  if (value === undefined) throw new RangeError(`there is no percentile ${p} of ${sorted.length} values`)
+  return value
+}
+
+export interface Column {
+  readonly title: string
+  readonly align: 'left' | 'right'
+}
+
+export function markdownTable(columns: readonly Column[], rows: readonly (readonly string[])[]): string {
+  const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |\n`
+  return [
+    line(columns.map(({ title }) => title)),
+    line(columns.map(({ align }) => (align === 'right' ? '---:' : '---'))),
+    ...rows.map(line),
+  ].join('')
+}
+
+/** Prints the page and writes it to docs/benchmarks/NAME.md. */
+export function writeBenchmark(name: string, text: string): void {
+  process.stdout.write(text)
+  writeFileSync(new URL(`../../docs/benchmarks/${name}.md`, import.meta.url), text)
+}
