@@ -61,7 +61,7 @@ export function nativeBlock(columns: Columns): Uint8Array[] {
   return chunks
 }
 
-const FIRST_CAPACITY = 1024
+const FIRST_CAPACITY = 128
 
 /** Numbers of one fixed width. */
 class FixedColumn implements Column {

@@ -45,7 +45,7 @@ const plainText = (max: number) => (value: unknown) => {
 function hasPlainCharacters(text: string): boolean {
   for (let k = 0; k < text.length; k++) {
     const unit = text.charCodeAt(k)
-    if (unit === 0 || unit >= 0xd800) return false
+    if (unit === 0 || (unit & 0xf800) === 0xd800) return false
   }
   return true
 }

@@ -60,7 +60,16 @@ export function personOf(interaction: Pick<Interaction, 'customer' | 'anonymousI
     : { kind: 'anonymous', customer: interaction.anonymousId ?? '' }
 }
 
+/** In front of the key of an anonymous person; no id has this character. */
+const ANONYMOUS = '\u0000'
+
 /** A string that is equal for the same person only; the two kinds never collide. */
 export function personKey(person: Person): string {
-  return `${person.kind === 'customer' ? 'c' : 'a'}:${person.customer}`
+  // Of a customer the id itself: a million keys then take no memory of their own.
+  return person.kind === 'customer' ? person.customer : ANONYMOUS + person.customer
+}
+
+/** The person of a key. */
+export function personOfKey(key: string): Person {
+  return key.startsWith(ANONYMOUS) ? { kind: 'anonymous', customer: key.slice(1) } : { kind: 'customer', customer: key }
 }

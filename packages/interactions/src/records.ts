@@ -1,4 +1,3 @@
-import { isUtf8 } from 'node:buffer'
 import { type Interaction, type Person, type PersonKind, personOf } from './interaction.ts'
 import { type Rejection, type RejectionReason, show } from './rejection.ts'
 import { encode, validate } from './validate.ts'
@@ -128,8 +127,19 @@ function isKey(key: Uint8Array | null, customer: string): boolean {
 /** Null where the bytes are not UTF-8. */
 function utf8Text(bytes: Uint8Array): string | null {
   const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8')
-  // What is not UTF-8 comes out as U+FFFD, which hardly any text has of its own.
+  // What is not UTF-8 comes out as U+FFFD, which hardly any text has of its own: then the slower way decides.
   return text.includes('\ufffd') && !isUtf8(bytes) ? null : text
+}
+
+const strict = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+
+function isUtf8(bytes: Uint8Array): boolean {
+  try {
+    strict.decode(bytes)
+    return true
+  } catch {
+    return false
+  }
 }
 
 function keyText(key: Uint8Array | null): string | undefined {

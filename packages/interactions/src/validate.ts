@@ -49,7 +49,7 @@ export function validateBySchema(input: object, options: ValidateOptions): Valid
   const parsed = interactionSchema.safeParse(input)
   if (!parsed.success) return { ok: false, rejection: rejectionOf(parsed.error.issues[0]!, input) }
   // zod leaves this key out of a record without a word.
-  if ('props' in input && Object.hasOwn(input.props as object, '__proto__')) {
+  if ('props' in input && Object.hasOwn(Object(input.props), '__proto__')) {
     return refuse('bad_prop', 'props.__proto__', 'another name for the prop', '__proto__')
   }
   return withinLimits(normalForm(parsed.data as ProducedInteraction), options)

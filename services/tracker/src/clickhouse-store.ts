@@ -1,7 +1,7 @@
 import type { Store } from '@weaklink/clickhouse'
 import type { Actor, Interaction, Outcome, Person, Props, Reaction } from '@weaklink/interactions'
 import { personKey } from '@weaklink/interactions'
-import { customerColumns, interactionColumns, positionColumns } from './rows.ts'
+import { customerColumns, interactionColumns, positionColumns, pushCustomer, pushInteraction } from './rows.ts'
 import type { ImportCounts, Position, TrackerStore } from './store.ts'
 
 /**
@@ -47,10 +47,16 @@ export function clickhouseStore(store: Store, attempt: <T>(operation: () => Prom
         }),
       )
     },
-    async writeRows(interactions, customers) {
-      const [raw, derived] = [interactionColumns(interactions), customerColumns(customers)]
-      await attempt(() => store.insert('interactions_log', raw))
-      await attempt(() => store.insert('customer_chains', derived))
+    newRows() {
+      const [interactions, customers] = [interactionColumns(), customerColumns()]
+      return {
+        addInteraction: (row) => pushInteraction(interactions, row),
+        addCustomer: (row) => pushCustomer(customers, row),
+        async write() {
+          await attempt(() => store.insert('interactions_log', interactions))
+          await attempt(() => store.insert('customer_chains', customers))
+        },
+      }
     },
     async writePosition(position) {
       const row = positionColumns(position)

@@ -18,6 +18,12 @@ export class Remembered implements History {
     this.key = key
     this.person = person
   }
+
+  /** Lets the interaction share the name of its customer instead of bringing the same text once more. */
+  share(interaction: Interaction): Interaction {
+    if (interaction.customer !== undefined) (interaction as { customer: string }).customer = this.person.customer
+    return interaction
+  }
 }
 
 /**

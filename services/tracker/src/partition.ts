@@ -16,20 +16,13 @@ import {
   type Person,
   personKey,
   personOf,
+  personOfKey,
   type Rejection,
   show,
 } from '@weaklink/interactions'
 import { Deadlines } from './deadlines.ts'
 import { Histories, type Remembered } from './histories.ts'
-import {
-  type Counts,
-  type CustomerRow,
-  type ImportCounts,
-  type InteractionRow,
-  type Position,
-  type TrackerStore,
-  versionOf,
-} from './store.ts'
+import { type Counts, type ImportCounts, type Position, type Rows, type TrackerStore, versionOf } from './store.ts'
 
 export interface PartitionOptions {
   readonly store: TrackerStore
@@ -82,7 +75,9 @@ export class PartitionTracker {
   #cacheIsWhole = false
   /** About how many interactions those who changed have. */
   #pinned = 0
-  #newInteractions: InteractionRow[] = []
+  /** Interactions that are to be written next, and how many. */
+  #rows: Rows
+  #newInteractions = 0
   #rejected: RejectedRecord[] = []
 
   #write: Promise<void> = Promise.resolve()
@@ -105,6 +100,7 @@ export class PartitionTracker {
   private constructor(options: PartitionOptions, position: Position, catalogue: Catalogue) {
     this.#options = options
     this.#store = options.store
+    this.#rows = options.store.newRows()
     this.#position = { ...position, imports: position.imports.map((one) => ({ ...one })) }
     this.#catalogue = catalogue
     this.#histories = new Histories(options.cacheLimit)
@@ -169,7 +165,7 @@ export class PartitionTracker {
   async #flushWhatIsDue(): Promise<void> {
     const { flushRows, cacheLimit } = this.#options
     if (this.#pinned >= Math.max(cacheLimit / 2, flushRows)) await this.flush()
-    else if (this.#newInteractions.length >= flushRows) {
+    else if (this.#newInteractions >= flushRows) {
       await this.#write
       this.#startWrite(0, null)
     }
@@ -212,7 +208,7 @@ export class PartitionTracker {
       this.#reject(record, { reason: 'customer_limit', field: 'customer', expected, got })
       return
     }
-    const intake = addInteraction(history, interaction)
+    const intake = addInteraction(history, history.share(interaction))
     if (intake !== 'accepted') {
       this.#count(importId, 'duplicates')
       if (intake === 'conflict') this.#count(importId, 'conflicts')
@@ -220,7 +216,8 @@ export class PartitionTracker {
     }
     this.#histories.grew(1)
     const version = versionOf(this.#position.epoch, record.offset)
-    this.#newInteractions.push({ interaction, partition: record.partition, version })
+    this.#rows.addInteraction({ interaction, partition: record.partition, version })
+    this.#newInteractions++
     this.#change(history, version, 1)
     this.#count(importId, 'accepted')
     this.#position.newestAt = Math.max(this.#position.newestAt ?? interaction.at, interaction.at)
@@ -334,19 +331,20 @@ export class PartitionTracker {
   /** Derives the first of those who changed and begins to write: rejected records, rows, then the position. */
   #startWrite(customerCount: number, position: Position | null): void {
     const changed = this.#changed.splice(0, customerCount)
-    const customers = changed.map((history): CustomerRow => {
+    const rows = this.#rows
+    for (const history of changed) {
       const chains = this.#chainsOf(history)
-      const deadline = nextDeadline(chains)
-      this.#deadlines.set(history.key, deadline)
-      return {
+      const nextOfThem = nextDeadline(chains)
+      this.#deadlines.set(history.key, nextOfThem)
+      rows.addCustomer({
         person: history.person,
         partition: this.#options.partition,
         version: history.changed,
         catalogue: this.#catalogue.hash,
-        nextDeadline: deadline,
+        nextDeadline: nextOfThem,
         chains,
-      }
-    })
+      })
+    }
     for (const history of changed) {
       this.#pinned -= history.interactions.length + 1
       history.changed = 0
@@ -354,10 +352,11 @@ export class PartitionTracker {
       history.dated = true
     }
     if (this.#changed.length === 0) this.#undated = []
-    const [interactions, rejected] = [this.#newInteractions, this.#rejected]
-    this.#newInteractions = []
+    const [hasRows, rejected] = [this.#newInteractions > 0 || changed.length > 0, this.#rejected]
+    this.#rows = this.#store.newRows()
+    this.#newInteractions = 0
     this.#rejected = []
-    this.#write = this.#writeAll(rejected, interactions, customers, position).then(() => {
+    this.#write = this.#writeAll(rejected, hasRows ? rows : null, position).then(() => {
       for (const history of changed) history.writing = false
     })
     // The failure is met by whoever awaits the write next; here it must not count as unhandled.
@@ -365,14 +364,9 @@ export class PartitionTracker {
   }
 
   /** The order is the promise: nothing is skipped (P6) or counted (P2) before what it stands for is durable. */
-  async #writeAll(
-    rejected: readonly RejectedRecord[],
-    interactions: readonly InteractionRow[],
-    customers: readonly CustomerRow[],
-    position: Position | null,
-  ): Promise<void> {
+  async #writeAll(rejected: readonly RejectedRecord[], rows: Rows | null, position: Position | null): Promise<void> {
     if (rejected.length > 0) await this.#options.putAside(rejected)
-    if (interactions.length > 0 || customers.length > 0) await this.#store.writeRows(interactions, customers)
+    if (rows !== null) await rows.write()
     if (position !== null) {
       await this.#store.writePosition(position)
       this.#writtenOffset = position.offset
@@ -446,8 +440,4 @@ async function loadCatalogue(store: TrackerStore, hash: string): Promise<Catalog
 function personIn(fact: Fact): Person | null {
   if (fact.kind === 'interaction') return personOf(fact.interaction)
   return fact.kind === 'touch' ? fact.person : null
-}
-
-function personOfKey(key: string): Person {
-  return { kind: key.startsWith('c:') ? 'customer' : 'anonymous', customer: key.slice(2) }
 }

@@ -12,8 +12,8 @@ const ACTOR = "Enum8('customer' = 1, 'company' = 2)"
 const OUTCOME = "Enum8('continued' = 1, 'bought' = 2, 'refused' = 3, 'abandoned' = 4)"
 const REACTION = "Enum8('positive' = 1, 'neutral' = 2, 'negative' = 3)"
 
-export function interactionColumns(rows: Iterable<InteractionRow>) {
-  const to = {
+export function interactionColumns() {
+  return {
     ...personColumns(),
     id: column.string(),
     touchpoint: column.lowCardinality(),
@@ -26,42 +26,44 @@ export function interactionColumns(rows: Iterable<InteractionRow>) {
     partition: column.uint32(),
     version: column.uint64(),
   }
-  for (const { interaction, partition, version } of rows) {
-    pushPerson(to, personOf(interaction))
-    to.id.push(interaction.id)
-    to.touchpoint.push(interaction.touchpoint)
-    to.at.push(interaction.at)
-    to.by.push(interaction.by ?? '')
-    to.outcome.push(interaction.outcome ?? '')
-    to.reaction.push(interaction.reaction ?? '')
-    pushDetails(to, interaction)
-    to.anonymousId.push(interaction.anonymousId ?? '')
-    to.partition.push(partition)
-    to.version.push(version)
-  }
-  return to
 }
 
-export function customerColumns(rows: Iterable<CustomerRow>) {
-  const chains = column.array(column.tuple(chainColumns()))
-  const to = {
+export function pushInteraction(
+  to: ReturnType<typeof interactionColumns>,
+  { interaction, partition, version }: InteractionRow,
+): void {
+  pushPerson(to, personOf(interaction))
+  to.id.push(interaction.id)
+  to.touchpoint.push(interaction.touchpoint)
+  to.at.push(interaction.at)
+  to.by.push(interaction.by ?? '')
+  to.outcome.push(interaction.outcome ?? '')
+  to.reaction.push(interaction.reaction ?? '')
+  pushDetails(to, interaction)
+  to.anonymousId.push(interaction.anonymousId ?? '')
+  to.partition.push(partition)
+  to.version.push(version)
+}
+
+export function customerColumns() {
+  return {
     ...personColumns(),
     partition: column.uint32(),
     version: column.uint64(),
     catalogue: column.lowCardinality(),
     nextDeadline: column.nullable(column.dateTime64()),
-    chains,
+    chains: column.array(column.tuple(chainColumns())),
   }
-  for (const row of rows) {
-    pushPerson(to, row.person)
-    to.partition.push(row.partition)
-    to.version.push(row.version)
-    to.catalogue.push(row.catalogue)
-    to.nextDeadline.push(row.nextDeadline)
-    for (const chain of row.chains) pushChain(chains.elements.fields, chain)
-    chains.end()
-  }
-  return to
+}
+
+export function pushCustomer(to: ReturnType<typeof customerColumns>, row: CustomerRow): void {
+  pushPerson(to, row.person)
+  to.partition.push(row.partition)
+  to.version.push(row.version)
+  to.catalogue.push(row.catalogue)
+  to.nextDeadline.push(row.nextDeadline)
+  for (const chain of row.chains) pushChain(to.chains.elements.fields, chain)
+  to.chains.end()
 }
 
 function chainColumns() {

@@ -18,10 +18,18 @@ export interface TrackerStore {
   /** The catalogue's content by its hash, null where nobody stored it. */
   loadCatalogue(hash: string): Promise<string | null>
   storeCatalogue(hash: string, content: string): Promise<void>
-  /** Writes interactions, then customers: both durable when it resolves. Writing the same rows again changes nothing. */
-  writeRows(interactions: readonly InteractionRow[], customers: readonly CustomerRow[]): Promise<void>
+  /** No rows yet. */
+  newRows(): Rows
   /** Last of all: what it stands for is written. */
   writePosition(position: Position): Promise<void>
+}
+
+/** Rows that are written together. Each is taken as it is when it is added; nothing of it is kept in another form. */
+export interface Rows {
+  addInteraction(row: InteractionRow): void
+  addCustomer(row: CustomerRow): void
+  /** Writes interactions, then customers: both durable when it resolves. Writing the same rows again changes nothing. */
+  write(): Promise<void>
 }
 
 /** Versions order what the log did to a customer: `epoch · 2^40 + offset` of a record. */

@@ -28,9 +28,9 @@ export interface TrackerOptions {
 
 const TRACKER_DEFAULTS = {
   customerLimit: 20_000,
-  cacheLimit: 2_000_000,
+  cacheLimit: 4_500_000,
   flushRows: 100_000,
-  slice: 20_000,
+  slice: 50_000,
   flushMs: 1_000,
 } as const
 

@@ -1,11 +1,31 @@
 import { type Interaction, type Person, personKey, personOf } from '@weaklink/interactions'
 import { type CustomerRow, type InteractionRow, type Position, type TrackerStore, versionOf } from '../src/store.ts'
 
+/** A tracker's store that is given its rows as lists: easier to write down, and to plant mistakes in. */
+export interface ListStore extends Omit<TrackerStore, 'newRows'> {
+  writeRows(interactions: readonly InteractionRow[], customers: readonly CustomerRow[]): Promise<void>
+}
+
+/** The port of a tracker over such a store. */
+export function trackerStoreOf(store: ListStore): TrackerStore {
+  return {
+    ...store,
+    newRows() {
+      const [interactions, customers]: [InteractionRow[], CustomerRow[]] = [[], []]
+      return {
+        addInteraction: (row) => void interactions.push(row),
+        addCustomer: (row) => void customers.push(row),
+        write: () => store.writeRows(interactions, customers),
+      }
+    },
+  }
+}
+
 /**
  * A store in memory with the promises of ClickHouse's tables: the earliest interaction of an id wins, the highest version
  * of a customer wins, the highest position wins, and merging may already have destroyed every other row.
  */
-export class MemoryStore implements TrackerStore {
+export class MemoryStore implements ListStore {
   readonly interactions = new Map<string, InteractionRow>()
   readonly customers = new Map<string, CustomerRow>()
   readonly positions = new Map<number, Position>()

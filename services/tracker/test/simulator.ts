@@ -12,15 +12,8 @@ import {
 } from '@weaklink/interactions'
 import { oracle } from '../../../packages/chains/src/oracle.ts'
 import { PartitionTracker, type RejectedRecord } from '../src/partition.ts'
-import {
-  type CustomerRow,
-  type ImportCounts,
-  type InteractionRow,
-  type Position,
-  type TrackerStore,
-  versionOf,
-} from '../src/store.ts'
-import { MemoryStore } from './memory-store.ts'
+import { type CustomerRow, type ImportCounts, type InteractionRow, type Position, versionOf } from '../src/store.ts'
+import { type ListStore, MemoryStore, trackerStoreOf } from './memory-store.ts'
 import { type Entry, type Happening, RECORDED_AT, type Schedule } from './schedule.ts'
 
 /**
@@ -31,7 +24,7 @@ import { type Entry, type Happening, RECORDED_AT, type Schedule } from './schedu
 
 /** All that a tracker writes to and reads from, besides the log. */
 export interface Ports {
-  readonly store: TrackerStore
+  readonly store: ListStore
   readonly putAside: (rejected: readonly RejectedRecord[]) => Promise<void>
 }
 
@@ -158,8 +151,10 @@ class World {
     do {
       const { limits, catalogues, customerLimit } = this.#schedule
       const process = new Process(this.#log, this.#dyingNext.shift() ?? null)
+      const { store, putAside } = this.#plant(this.#portsOf(process), this.#schedule)
       const options = {
-        ...this.#plant(this.#portsOf(process), this.#schedule),
+        store: trackerStoreOf(store),
+        putAside,
         partition: 0,
         logIdentity: process.log.identity,
         catalogue: catalogues[0]!,

@@ -6,7 +6,7 @@ import { builtinCatalogue, type Catalogue, type Chain, contentOf, deriveChains, 
 import { migrate, type Store } from '@weaklink/clickhouse'
 import { startTestStore, type TestStore } from '@weaklink/clickhouse/test-support'
 import { type EventLog, type NewRecord, openEmbeddedLog } from '@weaklink/event-log'
-import { encodeFact, type Fact, type Interaction, partitionOf, personOf } from '@weaklink/interactions'
+import { encodeFact, type Fact, type Interaction, partitionOf, personKey, personOf } from '@weaklink/interactions'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { clickhouseStore, INTERACTIONS_TOPIC, REJECTED_TOPIC, startTracker, type TrackerOptions } from '../src/index.ts'
 
@@ -183,8 +183,8 @@ describe('the tracker', () => {
       ],
       2 ** 52,
     )
-    expect(loaded.get('c:анна')).toEqual([everything, met('анна', 5)])
-    expect(loaded.get('a:анна')).toEqual([arrivals[3]])
+    expect(loaded.get('анна')).toEqual([everything, met('анна', 5)])
+    expect(loaded.get(personKey({ kind: 'anonymous', customer: 'анна' }))).toEqual([arrivals[3]])
     expect(loaded.size).toBe(2)
 
     // Restarted without any memory, a repeat is a duplicate, another content a conflict, and a new one joins the chain.

@@ -13,7 +13,7 @@ export interface Source {
   readonly chunks: AsyncIterable<Buffer>
 }
 
-const CHUNK_BYTES = 256 * 1024
+const CHUNK_BYTES = 64 * 1024
 /** Compressed bytes unpacked at a time: gzip packs at most 1000 : 1, so this bounds the memory that a chunk takes. */
 const PACKED_BYTES = 16 * 1024
 
