@@ -1,119 +1,106 @@
-import { readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { createReadStream, readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { createInterface } from 'node:readline'
 import { createClient } from '@clickhouse/client'
 import { builtinCatalogue } from '../../packages/chains/src/index.ts'
-import { connect, migrate, RowBinaryWriter, startEmbeddedServer } from '../../packages/clickhouse/src/index.ts'
-import { encode, type Interaction } from '../../packages/interactions/src/index.ts'
+import { connect, migrate, startEmbeddedServer } from '../../packages/clickhouse/src/index.ts'
+import type { Interaction } from '../../packages/interactions/src/index.ts'
 import { importFiles } from '../../services/cli/src/import/import.ts'
+import { FLUSH_MS } from '../../services/cli/src/run.ts'
 import { openWorkspace } from '../../services/cli/src/workspace.ts'
-import { generateBusiness } from '../../services/simulator/src/index.ts'
 import { startTracker } from '../../services/tracker/src/index.ts'
-import { INTERACTION_COLUMNS, writeInteraction } from '../../services/tracker/src/rows.ts'
+import { interactionColumns, pushInteraction } from '../../services/tracker/src/rows.ts'
 import { temporaryFolder } from '../support/weaklink.ts'
+import { writeStream } from './stream.ts'
+import { cpuSecondsOf, markdownTable, percentile, writeBenchmark } from './support.ts'
 
 /**
  * What an import costs, in CPU-seconds of everything (this process and the ClickHouse server), against what a user could
  * do instead with the same rows: `client.insert` of JSON objects, with no chains at all.
- * `npm run bench:import [-- CUSTOMERS]`; the table goes to docs/benchmarks/import.md.
+ * `npm run bench:import [-- INTERACTIONS CUSTOMERS]`; the page is docs/benchmarks/import.md.
  */
 
-const customers = Number(process.argv[2] ?? 40_000)
+const interactionCount = Number(process.argv[2] ?? 1_000_000)
+const customers = Number(process.argv[3] ?? 200_000)
+/** Of the two ways to insert, which are compared over a part of the file. */
+const INSERTED = Math.min(interactionCount, 300_000)
 const ROWS_PER_INSERT = 50_000
+const ROUNDS = 5
 const MIGRATIONS = new URL('../../packages/clickhouse/migrations', import.meta.url).pathname
 
 const folder = temporaryFolder()
-const interactions = generateBusiness({ seed: 1, customers, days: 120, start: Date.UTC(2026, 0, 5) }).interactions
-const measured: { what: string; rows: number; cpu: number; wall: number }[] = []
+const file = join(folder.path, 'events.jsonl')
 
-/** CPU-seconds that a process has used so far (Linux). */
-function cpuOf(pid: number): number {
-  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-  return (Number(fields[11]) + Number(fields[12])) / 100
+interface Cost {
+  readonly rows: number
+  readonly cpu: number
+  readonly wall: number
 }
 
-async function measure(what: string, server: number, work: () => Promise<unknown>): Promise<void> {
-  const [before, server0, wall0] = [process.cpuUsage(), cpuOf(server), performance.now()]
+async function measure(rows: number, server: number, work: () => Promise<unknown>): Promise<Cost> {
+  const [before, server0, wall0] = [process.cpuUsage(), cpuSecondsOf(server), performance.now()]
   await work()
   const { user, system } = process.cpuUsage(before)
-  const cpu = (user + system) / 1e6 + cpuOf(server) - server0
-  measured.push({ what, rows: interactions.length, cpu, wall: (performance.now() - wall0) / 1000 })
+  const cpu = (user + system) / 1e6 + cpuSecondsOf(server) - server0
+  return { rows, cpu, wall: (performance.now() - wall0) / 1000 }
 }
 
-try {
-  await inserts()
-  await wholeImport()
-  const text = table()
-  process.stdout.write(text)
-  writeFileSync(new URL('../../docs/benchmarks/import.md', import.meta.url), text)
-} finally {
-  folder.remove()
-}
-
-/** The insert path alone, both ways, into the same kind of table; twice each, the first to warm up. */
-async function inserts(): Promise<void> {
+/** The insert path alone, both ways in turn, into the same kind of table; the first round only warms up. */
+async function inserts(): Promise<{ json: Cost; native: Cost }> {
+  const interactions: Interaction[] = []
+  for await (const line of createInterface(createReadStream(file))) {
+    interactions.push(JSON.parse(line))
+    if (interactions.length === INSERTED) break
+  }
   const server = await startEmbeddedServer({ directory: join(folder.path, 'inserts'), what: 'a benchmark' })
   const store = connect({ ...server, database: 'weaklink' })
   await migrate(store, MIGRATIONS)
-  const client = createClient({
-    url: server.url,
-    username: server.username,
-    password: server.password,
-    database: 'weaklink',
-  })
+  const { url, username, password } = server
+  const client = createClient({ url, username, password, database: 'weaklink' })
+  const batches = Array.from({ length: Math.ceil(interactions.length / ROWS_PER_INSERT) }, (_, k) =>
+    interactions.slice(k * ROWS_PER_INSERT, (k + 1) * ROWS_PER_INSERT),
+  )
   const json = async () => {
-    for (let k = 0; k < interactions.length; k += ROWS_PER_INSERT) {
-      const values = interactions.slice(k, k + ROWS_PER_INSERT).map(asRow)
+    for (const batch of batches) {
       await client.insert({
         table: 'interactions_log',
-        values,
+        values: batch.map(asRow),
         format: 'JSONEachRow',
         clickhouse_settings: { async_insert: 0, date_time_input_format: 'best_effort' },
       })
     }
   }
-  const binary = async () => {
-    for (let k = 0; k < interactions.length; k += ROWS_PER_INSERT) {
-      const writer = new RowBinaryWriter(1 << 20)
-      for (const interaction of interactions.slice(k, k + ROWS_PER_INSERT))
-        writeInteraction(writer, { interaction, partition: 0, version: 1 })
-      await store.insert('interactions_log', INTERACTION_COLUMNS, [writer.finish()])
+  const native = async () => {
+    for (const batch of batches) {
+      const rows = interactionColumns()
+      for (const interaction of batch) pushInteraction(rows, { interaction, partition: 0, version: 1 })
+      await store.insert('interactions_log', rows)
     }
   }
-  await json()
-  await binary()
-  await measure('client.insert, JSON objects', server.pid, json)
-  await measure('our insert, RowBinary', server.pid, binary)
+  const costs: { json: Cost[]; native: Cost[] } = { json: [], native: [] }
+  for (let round = 0; round <= ROUNDS; round++) {
+    for (const [name, work] of [
+      ['json', json],
+      ['native', native],
+    ] as const) {
+      await store.command('TRUNCATE TABLE interactions_log')
+      const cost = await measure(interactions.length, server.pid, work)
+      if (round > 0) costs[name].push(cost)
+    }
+  }
   await client.close()
   await store.close()
   await server.stop()
+  return { json: median(costs.json), native: median(costs.native) }
 }
 
-/** From a file to queryable chains. */
-async function wholeImport(): Promise<void> {
-  const file = join(folder.path, 'events.jsonl')
-  writeFileSync(file, interactions.map((interaction) => `${encode(interaction)}\n`).join(''))
-  const workspace = await openWorkspace({
-    dataDir: join(folder.path, 'data'),
-    what: 'a benchmark',
-    create: true,
-    onRetry() {},
-  })
-  const log = await workspace.openLog()
-  const tracker = await startTracker({
-    log,
-    store: workspace.trackerStore,
-    catalogue: builtinCatalogue,
-    clock: 'none',
-    flushMs: 10_000,
-  })
-  const pid = Number(JSON.parse(readFileSync(join(workspace.directory, 'clickhouse', 'endpoint.json'), 'utf8')).pid)
-  await measure('weaklink import: file → log → chains → ClickHouse', pid, () =>
-    importFiles(workspace, log, tracker, { files: [file], clock: 'data', onProgress() {} }),
-  )
-  await tracker.stop()
-  await workspace.close()
-  rmSync(file)
+function median(costs: readonly Cost[]): Cost {
+  const of = (what: 'cpu' | 'wall') =>
+    percentile(
+      costs.map((cost) => cost[what]).sort((a, b) => a - b),
+      0.5,
+    )
+  return { rows: costs[0]?.rows ?? 0, cpu: of('cpu'), wall: of('wall') }
 }
 
 function asRow(interaction: Interaction): Record<string, unknown> {
@@ -128,18 +115,68 @@ function asRow(interaction: Interaction): Record<string, unknown> {
   }
 }
 
-function table(): string {
-  const base = measured[0]
-  const lines = measured.map(({ what, rows, cpu, wall }) => {
-    const ratio = base === undefined ? 1 : rows / cpu / (base.rows / base.cpu)
-    return `| ${what} | ${rows.toLocaleString('en-US')} | ${wall.toFixed(1)} | ${cpu.toFixed(1)} | ${Math.round(rows / cpu).toLocaleString('en-US')} | ${ratio.toFixed(2)} |`
+/** From a file to queryable chains. */
+async function wholeImport(): Promise<Cost> {
+  const workspace = await openWorkspace({
+    dataDir: join(folder.path, 'data'),
+    what: 'a benchmark',
+    create: true,
+    onRetry() {},
   })
-  return `# Import
+  const log = await workspace.openLog()
+  const tracker = await startTracker({
+    log,
+    store: workspace.trackerStore,
+    catalogue: builtinCatalogue,
+    clock: 'none',
+    flushMs: FLUSH_MS,
+  })
+  const pid = Number(JSON.parse(readFileSync(join(workspace.directory, 'clickhouse', 'endpoint.json'), 'utf8')).pid)
+  const cost = await measure(interactionCount, pid, async () => {
+    const { summary } = await importFiles(workspace, log, tracker, { files: [file], clock: 'data', onProgress() {} })
+    if (summary.accepted !== interactionCount) throw new Error(`${summary.accepted} interactions were accepted`)
+  })
+  await tracker.stop()
+  await workspace.close()
+  return cost
+}
 
-Written by \`npm run bench:import -- ${customers}\`. Rows per CPU-second count this process and the ClickHouse server together; the ratio is against inserting the same rows as JSON objects, without any chains.
+try {
+  writeStream(file, { interactions: interactionCount, customers, days: 120 })
+  const { json, native } = await inserts()
+  const whole = await wholeImport()
+  const right = (title: string) => ({ title, align: 'right' as const })
+  const n = (value: number) => Math.round(value).toLocaleString('en-US')
+  const row = (what: string, { rows, cpu, wall }: Cost) => [
+    what,
+    n(rows),
+    wall.toFixed(1),
+    cpu.toFixed(1),
+    n(rows / cpu),
+    (rows / cpu / (json.rows / json.cpu)).toFixed(2),
+  ]
+  writeBenchmark(
+    'import',
+    `# Import
 
-| what | rows | seconds | CPU-seconds | rows per CPU-second | ratio |
-|---|---:|---:|---:|---:|---:|
-${lines.join('\n')}
-`
+Written by \`npm run bench:import -- ${interactionCount} ${customers}\`: a file of ${n(interactionCount)} interactions of ${n(customers)} customers. Rows per CPU-second count this process and the ClickHouse server together; the ratio is against inserting rows as JSON objects, without any chains. Of the inserts the medians of ${ROUNDS} runs, the ways taken in turn, ${n(ROWS_PER_INSERT)} rows an insert; the import once.
+
+${markdownTable(
+  [
+    { title: 'what', align: 'left' },
+    right('rows'),
+    right('seconds'),
+    right('CPU-seconds'),
+    right('rows per CPU-second'),
+    right('ratio'),
+  ],
+  [
+    row('client.insert, JSON objects', json),
+    row('our insert, Native columns', native),
+    row('weaklink import: file → log → chains → ClickHouse', whole),
+  ],
+)}`,
+  )
+} finally {
+  folder.remove()
 }

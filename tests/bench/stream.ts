@@ -1,18 +1,21 @@
-import type { Interaction } from '../../packages/interactions/src/index.ts'
+import { closeSync, openSync, writeSync } from 'node:fs'
+import { encode, type Interaction } from '../../packages/interactions/src/index.ts'
 
 /**
  * A stream of interactions as a shop with a phone has them, in order of time, made as fast as it can be read: who comes
  * next is drawn evenly from all customers. Nothing is planted in it; `services/simulator` makes businesses with reasons.
  */
-export interface StreamOptions {
+interface StreamOptions {
   readonly interactions: number
   readonly customers: number
   readonly days: number
   /** Every customer only looks around, so that every chain is open at the end. */
   readonly nobodyDecides?: boolean
+  /** In front of every id. */
+  readonly idPrefix?: string
 }
 
-export const STREAM_START = Date.UTC(2026, 0, 5)
+const STREAM_START = Date.UTC(2026, 0, 5)
 
 const LOOKING: readonly Partial<Interaction>[] = [
   { touchpoint: 'ad_view', channel: 'search', campaign: 'spring' },
@@ -31,7 +34,13 @@ const DECIDING: readonly Partial<Interaction>[] = [
 ]
 
 /** Any number of times the same stream. */
-export function* stream({ interactions, customers, days, nobodyDecides }: StreamOptions): Generator<Interaction> {
+export function* stream({
+  interactions,
+  customers,
+  days,
+  nobodyDecides,
+  idPrefix = 'i',
+}: StreamOptions): Generator<Interaction> {
   const random = mulberry32(7)
   const step = (days * 86_400_000) / interactions
   for (let k = 0; k < interactions; k++) {
@@ -40,8 +49,30 @@ export function* stream({ interactions, customers, days, nobodyDecides }: Stream
     const kinds = nobodyDecides !== true && random() < 0.15 ? DECIDING : LOOKING
     const kind = kinds[Math.floor(random() * kinds.length)]!
     const { touchpoint = '', ...details } = kind
-    yield { id: `i${k}`, customer: `customer-${who}`, touchpoint, at: Math.floor(STREAM_START + k * step), ...details }
+    yield {
+      id: `${idPrefix}${k}`,
+      customer: `customer-${who}`,
+      touchpoint,
+      at: Math.floor(STREAM_START + k * step),
+      ...details,
+    }
   }
+}
+
+/** The stream as a file of JSON lines. */
+export function writeStream(path: string, options: StreamOptions): void {
+  const file = openSync(path, 'w')
+  let lines: string[] = []
+  const write = () => {
+    writeSync(file, lines.join(''))
+    lines = []
+  }
+  for (const interaction of stream(options)) {
+    lines.push(`${encode(interaction)}\n`)
+    if (lines.length === 10_000) write()
+  }
+  write()
+  closeSync(file)
 }
 
 /** The same stream with a part of it late by up to `late` places, and a part of it twice. */

@@ -1,4 +1,6 @@
+import { execFileSync } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
 
 /** What benchmarks share: reading what a process has used (Linux), figures, and the page in docs/benchmarks. */
 
@@ -52,8 +54,11 @@ export function markdownTable(columns: readonly Column[], rows: readonly (readon
   ].join('')
 }
 
-/** Prints the page and writes it to docs/benchmarks/NAME.md. */
+/** Prints the page and writes it to docs/benchmarks/NAME.md, in the project's format. */
 export function writeBenchmark(name: string, text: string): void {
   process.stdout.write(text)
-  writeFileSync(new URL(`../../docs/benchmarks/${name}.md`, import.meta.url), text)
+  const path = fileURLToPath(new URL(`../../docs/benchmarks/${name}.md`, import.meta.url))
+  writeFileSync(path, text)
+  const biome = fileURLToPath(new URL('../../node_modules/.bin/biome', import.meta.url))
+  execFileSync(biome, ['format', '--write', path], { stdio: ['ignore', 'ignore', 'inherit'] })
 }

@@ -119,12 +119,12 @@ function recoveredOf(thread: Thread, onlyResults: boolean): string[] {
   const lastAct = thread.body.findLastIndex(
     (met) => met.by === 'customer' && met.outcome !== 'refused' && met.outcome !== 'abandoned',
   )
-  const recovered = new Set<string>()
+  const recovered: string[] = []
   for (let k = 0; k < lastAct; k++) {
     const met = thread.body[k]
-    if (met !== undefined && isBad(met) && (onlyResults || !met.result)) recovered.add(met.interaction.touchpoint)
+    if (met !== undefined && isBad(met) && (onlyResults || !met.result)) recovered.push(met.interaction.touchpoint)
   }
-  return [...recovered].sort()
+  return recovered.length < 2 ? recovered : [...new Set(recovered)].sort()
 }
 
 /** The customer gave up, refused or was displeased. */
@@ -133,9 +133,13 @@ function isBad(met: Met): boolean {
 }
 
 function staffOf(thread: Thread): number {
-  const agents = new Set<string>()
-  for (const { interaction } of thread.body) if (interaction.agent !== undefined) agents.add(interaction.agent)
-  return agents.size
+  let agents: Set<string> | null = null
+  for (const { interaction } of thread.body) {
+    if (interaction.agent === undefined) continue
+    agents ??= new Set()
+    agents.add(interaction.agent)
+  }
+  return agents?.size ?? 0
 }
 
 function inChain(met: Met, epilogue: boolean, place: boolean): ChainInteraction {

@@ -24,7 +24,7 @@ export interface History {
 export type Intake = 'accepted' | 'duplicate' | 'conflict'
 
 /** Up to here looking through all is as fast as a map, which takes more memory than they do. */
-const FEW = 16
+const FEW = 8
 
 /** A history with nothing in it. */
 export function startHistory(person: Person): History {
@@ -33,7 +33,9 @@ export function startHistory(person: Person): History {
 
 /** The interaction with this id. */
 export function knownInteraction(history: History, id: string): Interaction | undefined {
-  return history.byId === null ? history.interactions.find((known) => known.id === id) : history.byId.get(id)
+  if (history.byId !== null) return history.byId.get(id)
+  for (const known of history.interactions) if (known.id === id) return known
+  return undefined
 }
 
 /** Takes one interaction of this person in. The first of an id counts (rule 1); the caller keeps the order of the log. */
@@ -44,8 +46,8 @@ export function addInteraction(history: History, interaction: Interaction): Inta
   else if (history.interactions.length === FEW) {
     history.byId = new Map([...history.interactions, interaction].map((one) => [one.id, one]))
   }
-  // An array that is pushed into keeps room for sixteen more, and most people have few interactions.
-  if (history.interactions.length >= FEW) (history.interactions as Interaction[]).push(interaction)
+  // An array that is pushed into keeps room for sixteen more, which is much for those who have one or two.
+  if (history.interactions.length > 2) (history.interactions as Interaction[]).push(interaction)
   else history.interactions = history.interactions.concat(interaction)
   return 'accepted'
 }
@@ -57,7 +59,7 @@ export function addInteraction(history: History, interaction: Interaction): Inta
  */
 export function chainsOf(history: History, catalogue: Catalogue, tick: number | null): Chain[] {
   const mets = history.interactions.map((interaction) => meet(catalogue, interaction))
-  mets.sort(compareInteractions)
+  if (!mets.every((met, k) => k === 0 || compareInteractions(mets[k - 1]!, met) < 0)) mets.sort(compareInteractions)
   const walk = startWalk(catalogue)
   for (const met of mets) step(walk, met)
   return deriveWalk(history.person, walk, tick)

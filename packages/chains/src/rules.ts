@@ -1,26 +1,33 @@
 import type { Actor, Interaction, Outcome, Reaction } from '@weaklink/interactions'
-import type { Catalogue } from './catalogue.ts'
+import type { Catalogue, Touchpoint } from './catalogue.ts'
 
 /**
  * What the catalogue says about one interaction: the defaults of the field table and the definitions under rule 3 of
  * SPEC.md. The reducer and the oracle share these; the walk itself each of them reads on its own.
  */
 
-/** The fields that the producer may leave to the catalogue, filled in. */
+/** The fields that the producer may leave to the catalogue, filled in, and what else it says. */
 export interface Resolved {
   readonly by: Actor
   readonly outcome: Outcome
   readonly reaction: Reaction
+  /** See `isResult`. */
+  readonly result: boolean
+  /** See `patienceMs`. */
+  readonly patienceMs: number | null
 }
 
 /** Fills in `by`, `outcome` and `reaction`: the interaction's own, else the catalogue's, else the general default. */
 export function resolve(catalogue: Catalogue, interaction: Interaction): Resolved {
   const touchpoint = catalogue.touchpoints.get(interaction.touchpoint)
   const outcome = interaction.outcome ?? touchpoint?.outcome ?? 'continued'
+  const by = interaction.by ?? touchpoint?.by ?? 'customer'
   return {
-    by: interaction.by ?? touchpoint?.by ?? 'customer',
+    by,
     outcome,
     reaction: interaction.reaction ?? touchpoint?.reaction ?? REACTION_OF[outcome],
+    result: saysWhatHappened(touchpoint),
+    patienceMs: patienceWith(catalogue, touchpoint, by),
   }
 }
 
@@ -38,7 +45,11 @@ export function isFinal(outcome: Outcome): boolean {
 
 /** The touchpoint says what happened, not where. */
 export function isResult(catalogue: Catalogue, touchpoint: string): boolean {
-  return catalogue.touchpoints.get(touchpoint)?.result === true
+  return saysWhatHappened(catalogue.touchpoints.get(touchpoint))
+}
+
+function saysWhatHappened(touchpoint: Touchpoint | undefined): boolean {
+  return touchpoint?.result === true
 }
 
 /** The touchpoint belongs to the time after a sale. */
@@ -58,8 +69,11 @@ export function stepOf(catalogue: Catalogue, touchpoint: string): number | null 
  * @param by who acted, resolved
  */
 export function patienceMs(catalogue: Catalogue, touchpoint: string, by: Actor): number | null {
-  const own = catalogue.touchpoints.get(touchpoint)?.patienceMs
-  if (own !== undefined) return own
+  return patienceWith(catalogue, catalogue.touchpoints.get(touchpoint), by)
+}
+
+function patienceWith(catalogue: Catalogue, touchpoint: Touchpoint | undefined, by: Actor): number | null {
+  if (touchpoint?.patienceMs !== undefined) return touchpoint.patienceMs
   return by === 'company' ? null : catalogue.patienceMs
 }
 

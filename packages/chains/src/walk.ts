@@ -1,15 +1,6 @@
 import type { Interaction } from '@weaklink/interactions'
 import type { Catalogue } from './catalogue.ts'
-import {
-  epilogueMs,
-  fullPatienceMs,
-  isFinal,
-  isPostPurchase,
-  isResult,
-  patienceMs,
-  type Resolved,
-  resolve,
-} from './rules.ts'
+import { epilogueMs, fullPatienceMs, isFinal, isPostPurchase, type Resolved, resolve } from './rules.ts'
 
 /**
  * The walk over one customer's interactions, one at a time and in order (SPEC.md, "Building the chains", rule 4).
@@ -32,9 +23,6 @@ export interface Met extends Resolved {
   readonly id: string
   readonly at: number
   readonly final: boolean
-  readonly result: boolean
-  /** Null where the interaction holds no deadline: a message of the company. */
-  readonly patienceMs: number | null
 }
 
 type Closing = { readonly by: 'final'; readonly met: Met } | { readonly by: 'deadline' }
@@ -80,9 +68,9 @@ export function meet(catalogue: Catalogue, interaction: Interaction): Met {
     by: resolved.by,
     outcome: resolved.outcome,
     reaction: resolved.reaction,
+    result: resolved.result,
+    patienceMs: resolved.patienceMs,
     final: isFinal(resolved.outcome),
-    result: isResult(catalogue, interaction.touchpoint),
-    patienceMs: patienceMs(catalogue, interaction.touchpoint, resolved.by),
   }
 }
 

@@ -25,7 +25,7 @@ interface WorkspaceMode {
 }
 
 /** Nobody waits for the rows in between: an import writes rarely, so that it writes each customer rarely. */
-const FLUSH_MS = 60_000
+export const FLUSH_MS = 60_000
 
 /** Runs the work of a command on the workspace it names, and closes that whatever happens. */
 export async function withWorkspace<T>(
