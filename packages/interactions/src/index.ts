@@ -9,10 +9,11 @@ export {
   decodeFact,
   encodeFact,
   type Fact,
+  FILE_HEADER,
   IMPORT_HEADER,
+  LINE_HEADER,
   type RawRecord,
   RECORD_HEADER,
-  SOURCE_HEADER,
 } from './records.ts'
 export {
   nearestName,

@@ -18,9 +18,10 @@ export type Fact =
   | { readonly kind: 'import-end'; readonly importId: string }
 
 export const RECORD_HEADER = 'weaklink-record'
-/** On interactions that an import brought: its id, and the place in its files. */
+/** On interactions that an import brought: its id, the file, and the line in it. */
 export const IMPORT_HEADER = 'weaklink-import'
-export const SOURCE_HEADER = 'weaklink-source'
+export const FILE_HEADER = 'weaklink-file'
+export const LINE_HEADER = 'weaklink-line'
 
 export interface RawRecord {
   readonly key: Uint8Array | null

@@ -160,12 +160,12 @@ export class PartitionTracker {
 
   /**
    * A customer is derived and written whole, so the later that happens the less often: it waits for `flush`, or until
-   * those who changed are half of what the cache may hold. Interactions are written once, and go in time.
+   * those who changed are half of what the cache may hold. Interactions and what was rejected are written once, in time.
    */
   async #flushWhatIsDue(): Promise<void> {
     const { flushRows, cacheLimit } = this.#options
     if (this.#pinned >= Math.max(cacheLimit / 2, flushRows)) await this.flush()
-    else if (this.#newInteractions >= flushRows) {
+    else if (this.#newInteractions + this.#rejected.length >= flushRows) {
       await this.#write
       this.#startWrite(0, null)
     }
@@ -344,8 +344,6 @@ export class PartitionTracker {
         nextDeadline: nextOfThem,
         chains,
       })
-    }
-    for (const history of changed) {
       this.#pinned -= history.interactions.length + 1
       history.changed = 0
       history.writing = true

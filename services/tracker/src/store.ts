@@ -14,7 +14,7 @@ export interface TrackerStore {
    */
   loadInteractions(persons: readonly Person[], below: number): Promise<ReadonlyMap<string, readonly Interaction[]>>
   /** The deadlines of what is open, for a partition that this process comes to own. */
-  loadDeadlines(partition: number): Promise<readonly { person: Person; deadline: number }[]>
+  loadDeadlines(partition: number): Promise<Iterable<{ person: Person; deadline: number }>>
   /** The catalogue's content by its hash, null where nobody stored it. */
   loadCatalogue(hash: string): Promise<string | null>
   storeCatalogue(hash: string, content: string): Promise<void>

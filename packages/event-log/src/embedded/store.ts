@@ -45,7 +45,7 @@ interface PendingAppend {
   readonly reject: (error: unknown) => void
 }
 
-const FORMAT = 1
+const FORMAT = 2
 /** Appends that wait at the same time are committed together, up to about this size. */
 const COMMIT_BYTES = 32 * 1024 * 1024
 /** How many chunks retention drops from a partition in one transaction, so that no append waits long for it. */

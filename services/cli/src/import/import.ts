@@ -4,12 +4,13 @@ import type { EventLog, NewRecord } from '@weaklink/event-log'
 import {
   encodeFact,
   type Fact,
+  FILE_HEADER,
   IMPORT_HEADER,
+  LINE_HEADER,
   type Mapping,
   partitionOf,
   personOf,
   type RejectionReason,
-  SOURCE_HEADER,
 } from '@weaklink/interactions'
 import { INTERACTIONS_TOPIC, REJECTED_TOPIC, type Tracker } from '@weaklink/tracker'
 import { InputError, type RowFormat } from '../input/index.ts'
@@ -112,7 +113,7 @@ export async function importFiles(
           const { interaction } = line
           oldestAt = Math.min(oldestAt ?? interaction.at, interaction.at)
           newestAt = Math.max(newestAt ?? interaction.at, interaction.at)
-          const headers = { [IMPORT_HEADER]: importId, [SOURCE_HEADER]: `${line.line}:${file}` }
+          const headers = { [IMPORT_HEADER]: importId, [FILE_HEADER]: file, [LINE_HEADER]: String(line.line) }
           records.push({
             partition: partitionOf(personOf(interaction).customer, partitions),
             ...encodeFact({ kind: 'interaction', interaction }, headers),
@@ -206,12 +207,10 @@ async function rejectedByTracker(
       position = last.offset + 1
       for (const { headers, value } of records) {
         if (headers[IMPORT_HEADER] !== importId) continue
-        const source = headers[SOURCE_HEADER] ?? ''
-        const colon = source.indexOf(':')
         // After a crash the tracker may have set a record aside twice: its coordinates say that it is the same.
         lines.set(`${headers['weaklink-partition']}:${headers['weaklink-offset']}`, {
-          file: source.slice(colon + 1),
-          line: Number(source.slice(0, colon)),
+          file: headers[FILE_HEADER] ?? '',
+          line: Number(headers[LINE_HEADER]),
           reason: headers['weaklink-reason'] as RejectionReason,
           field: headers['weaklink-field'] ?? '',
           expected: headers['weaklink-expected'] ?? '',
