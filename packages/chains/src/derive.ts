@@ -82,10 +82,9 @@ function deriveThread(
     recovered: recoveredOf(thread, onlyResults),
     staff: staffOf(thread),
     brokenEpisode: broken ? (place.interaction.episode ?? null) : null,
-    interactions: [
-      ...thread.body.map((met) => inChain(met, false, onlyResults || !met.result)),
-      ...thread.epilogue.map((met) => inChain(met, true, !met.result)),
-    ],
+    interactions: thread.body
+      .map((met) => inChain(met, false, onlyResults || !met.result))
+      .concat(thread.epilogue.map((met) => inChain(met, true, !met.result))),
     episodes: episodesOf(walk, thread),
   }
 }

@@ -127,7 +127,7 @@ export class Store {
     if (format !== FORMAT) {
       throw new LogError(
         'format_unknown',
-        `the log in ${this.#directory} has the format ${format}, this version reads ${FORMAT}`,
+        `the log in ${this.#directory} has the format ${format} of another version, this one reads ${FORMAT}: begin in another directory`,
       )
     }
   }
