@@ -55,7 +55,7 @@ function deriveThread(
   later: { actedLater: boolean; boughtLater: boolean },
 ): Chain {
   const places = placesOf(thread)
-  const place = placeOf(thread, places)
+  const place = placeOf(thread)
   // Nothing but results: then they are the places.
   const onlyResults = places === thread.body
   const ended = thread.closing !== null || (tick !== null && tick > thread.deadline)

@@ -31,7 +31,7 @@ type Closing = { readonly by: 'final'; readonly met: Met } | { readonly by: 'dea
 export interface Thread {
   /** Stands alone as a message of the company. */
   readonly outreach: boolean
-  body: Met[]
+  readonly body: Met[]
   epilogue: Met[]
   deadline: number
   closing: Closing | null
@@ -212,7 +212,8 @@ function close(walk: Walk, thread: Thread, closing: Closing): void {
 
 /** An ended chain goes on: its epilogue becomes part of it. */
 function goOn(walk: Walk, thread: Thread, met: Met): void {
-  thread.body = [...thread.body, ...thread.epilogue, met]
+  for (const one of thread.epilogue) thread.body.push(one)
+  thread.body.push(met)
   thread.epilogue = []
   thread.closing = null
   walk.open = thread
@@ -235,10 +236,15 @@ export function placesOf(thread: Thread): readonly Met[] {
   return places.length > 0 ? places : thread.body
 }
 
-/** Where the chain is, or ended: SPEC.md, "Place". */
-export function placeOf(thread: Thread, places = placesOf(thread)): Met {
+/** Where the chain is, or ended: SPEC.md, "Place". Looks from the end, so that it need not see a long chain whole. */
+export function placeOf(thread: Thread): Met {
   if (thread.closing?.by === 'final' && !thread.closing.met.result) return thread.closing.met
-  const place = places.findLast((met) => met.by === 'customer' || met.patienceMs !== null) ?? places.at(-1)
+  const holds = (met: Met) => met.by === 'customer' || met.patienceMs !== null
+  const place =
+    thread.body.findLast((met) => !met.result && holds(met)) ??
+    thread.body.findLast((met) => !met.result) ??
+    thread.body.findLast(holds) ??
+    thread.body.at(-1)
   if (place === undefined) throw new Error('a chain has at least one interaction')
   return place
 }

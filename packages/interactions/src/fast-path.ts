@@ -5,8 +5,8 @@ import { END_OF_TIME, FIRST_INSTANT, parseRfc3339 } from './time.ts'
 
 /**
  * The short way through validation for what is plainly right: a tenth of the schema's time. It knows nothing of its own:
- * whatever it accepts the schema accepts, with the same normal form (a property in the tests), and where it is not sure
- * it says nothing, and the schema decides and finds the words.
+ * whatever it accepts of plain data, as JSON.parse makes it, the schema accepts, with the same normal form (a property in
+ * the tests), and where it is not sure it says nothing, and the schema decides and finds the words.
  */
 
 /** `normal`: the input is in its normal form; `valid`: it is right, and has this instant. */

@@ -1,8 +1,9 @@
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { builtinCatalogue, type Catalogue, parseCatalogue } from '@weaklink/chains'
 import type { EventLog } from '@weaklink/event-log'
 import { catalogueInForce } from '@weaklink/reports'
-import { startTracker, type Tracker } from '@weaklink/tracker'
+import { INTERACTIONS_TOPIC, startTracker, type Tracker } from '@weaklink/tracker'
 import type { Command } from 'commander'
 import { openTerminal, type Terminal, UsageError } from './terminal.ts'
 import { openWorkspace, type Workspace } from './workspace.ts'
@@ -24,7 +25,10 @@ interface WorkspaceMode {
   readonly embedded?: boolean
 }
 
-/** Nobody waits for the rows in between: an import writes rarely, so that it writes each customer rarely. */
+/**
+ * Nobody waits for the rows in between: an import writes rarely, so that it writes each customer rarely. What it had not
+ * written when it was interrupted is read from the log once more.
+ */
 export const FLUSH_MS = 60_000
 
 /** Runs the work of a command on the workspace it names, and closes that whatever happens. */
@@ -74,6 +78,24 @@ export function withTracker<T>(
       await tracker.stop()
     }
   })
+}
+
+/** Says so where an import was interrupted: what it left in the log is in no answer yet. */
+export async function sayWhatWaits({ terminal, workspace }: Run): Promise<void> {
+  if (!existsSync(join(workspace.directory, 'log'))) return
+  const log = await workspace.openLog()
+  const { identity } = await log.describe(INTERACTIONS_TOPIC)
+  const positions = await workspace.trackerStore.loadPositions()
+  let waiting = 0
+  for (const { partition, start, end } of await log.ranges(INTERACTIONS_TOPIC)) {
+    const position = positions.find((one) => one.partition === partition && one.logIdentity === identity)
+    waiting += end - (position?.offset ?? start)
+  }
+  if (waiting <= 0) return
+  const records = waiting === 1 ? '1 record is' : `${waiting.toLocaleString('en-US')} records are`
+  terminal.note(
+    `An import was interrupted: ${records} not in this answer yet. Run the same import again to complete it.`,
+  )
 }
 
 /** @throws UsageError where the file cannot be read, CatalogueError where it is wrong */

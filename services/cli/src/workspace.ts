@@ -91,7 +91,7 @@ export async function openWorkspace(options: WorkspaceOptions): Promise<Workspac
     } catch (error) {
       if (died === null) throw error
       const advice = 'What was acknowledged is kept; run the same command again to complete it.'
-      throw new StoreError('unreachable', `The embedded ClickHouse in ${directory} ended: ${died} ${advice}`, error)
+      throw new StoreError('unreachable', `The embedded ClickHouse in ${directory} is gone: ${died}. ${advice}`, error)
     }
   }
   const logs: EventLog[] = []

@@ -191,6 +191,9 @@ function summaryText(terminal: Terminal, summary: ImportSummary): string {
       `${count(summary.read)} rows read: ${count(summary.accepted)} interactions taken in, ${count(summary.duplicates)} already there, ${count(summary.rejected)} rejected (${summary.seconds.toFixed(1)} s)`,
     ),
   ]
+  if (summary.completed > 0) {
+    lines.push(`Before that, ${count(summary.completed)} were taken in that an interrupted import had left waiting.`)
+  }
   if (summary.from !== null && summary.to !== null) {
     const judged = summary.asOf === null ? '' : `; chains are judged as of ${day(summary.asOf)}`
     lines.push(`Interactions from ${day(summary.from)} to ${day(summary.to)} (UTC)${judged}.`)

@@ -9,7 +9,7 @@ import {
   chainsText,
 } from '@weaklink/reports'
 import { Command, Option } from 'commander'
-import { catalogueOf, type Run, withWorkspace } from '../run.ts'
+import { catalogueOf, type Run, sayWhatWaits, withWorkspace } from '../run.ts'
 
 /** How many values a hint lists. */
 const VALUES_SHOWN = 12
@@ -47,6 +47,7 @@ Examples:
     .action((_flags: unknown, command: Command) =>
       withWorkspace(command, {}, async (run) => {
         const query = breakpointsQuery(command.opts())
+        await sayWhatWaits(run)
         const report = await breakpoints(run.workspace.store, query)
         if (report.totals.chains === 0 && query.where.size > 0) await sayWhatThereIs(run, query)
         const text = await breakpointsAnswer(run, report)
@@ -75,8 +76,11 @@ Examples:
   weaklink report chains --where channel=search --from 2024-05-19 --limit 20 --json`,
     )
     .action((_flags: unknown, command: Command) =>
-      withWorkspace(command, {}, async ({ terminal, workspace }) => {
-        const report = await chainsReport(workspace.store, chainsQuery(command.opts()))
+      withWorkspace(command, {}, async (run) => {
+        const { terminal, workspace } = run
+        const query = chainsQuery(command.opts())
+        await sayWhatWaits(run)
+        const report = await chainsReport(workspace.store, query)
         terminal.answer(
           () => chainsText(report, { style: terminal.style, width: terminal.width }),
           () => report,

@@ -42,6 +42,8 @@ export interface ImportSummary {
   readonly read: number
   /** Interactions that were not there before. */
   readonly accepted: number
+  /** Interactions that an interrupted import had left in the log, and that this one took in first. */
+  readonly completed: number
   /** Interactions that were; conflicts included. */
   readonly duplicates: number
   /** Duplicates whose content differs from what is there. */
@@ -79,7 +81,7 @@ export async function importFiles(
 ): Promise<ImportResult> {
   const started = performance.now()
   const importId = randomUUID()
-  const { partitions } = await log.describe(INTERACTIONS_TOPIC)
+  const { partitions, identity } = await log.describe(INTERACTIONS_TOPIC)
   const everywhere = (fact: Fact) =>
     log.append(
       INTERACTIONS_TOPIC,
@@ -88,7 +90,9 @@ export async function importFiles(
   const rejectedFrom = await log.ranges(REJECTED_TOPIC)
 
   await checkHeads(options.files, options)
+  const writtenBefore = (await workspace.trackerStore.loadPositions()).filter((one) => one.logIdentity === identity)
   await tracker.settled()
+  const completed = acceptedIn(tracker.positions()) - acceptedIn(writtenBefore)
   if (options.catalogue !== undefined) await putInForce(workspace, tracker, options.catalogue, everywhere)
 
   const rejectedFile = new RejectedFile(workspace.directory, options.files)
@@ -153,6 +157,7 @@ export async function importFiles(
     summary: {
       read,
       accepted: sum('accepted'),
+      completed,
       duplicates: sum('duplicates'),
       conflicts: sum('conflicts'),
       rejected: Object.values(rejectedBy).reduce((total, n) => total + n, 0),
@@ -169,6 +174,10 @@ export async function importFiles(
     },
     broken,
   }
+}
+
+function acceptedIn(positions: readonly { readonly accepted: number }[]): number {
+  return positions.reduce((total, { accepted }) => total + accepted, 0)
 }
 
 function instant(at: number | null): string | null {
