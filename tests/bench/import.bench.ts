@@ -2,17 +2,12 @@ import { createReadStream, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { createClient } from '@clickhouse/client'
-import { builtinCatalogue } from '../../packages/chains/src/index.ts'
 import { connect, migrate, startEmbeddedServer } from '../../packages/clickhouse/src/index.ts'
 import type { Interaction } from '../../packages/interactions/src/index.ts'
-import { importFiles } from '../../services/cli/src/import/import.ts'
-import { FLUSH_MS } from '../../services/cli/src/run.ts'
-import { openWorkspace } from '../../services/cli/src/workspace.ts'
-import { startTracker } from '../../services/tracker/src/index.ts'
 import { interactionColumns, pushInteraction } from '../../services/tracker/src/rows.ts'
 import { temporaryFolder } from '../support/weaklink.ts'
 import { writeStream } from './stream.ts'
-import { cpuSecondsOf, markdownTable, percentile, writeBenchmark } from './support.ts'
+import { cpuSecondsOf, markdownTable, openForImport, percentile, writeBenchmark } from './support.ts'
 
 /**
  * What an import costs, in CPU-seconds of everything (this process and the ClickHouse server), against what a user could
@@ -117,26 +112,13 @@ function asRow(interaction: Interaction): Record<string, unknown> {
 
 /** From a file to queryable chains. */
 async function wholeImport(): Promise<Cost> {
-  const workspace = await openWorkspace({
-    dataDir: join(folder.path, 'data'),
-    what: 'a benchmark',
-    create: true,
-    onRetry() {},
-  })
-  const log = await workspace.openLog()
-  const tracker = await startTracker({
-    log,
-    store: workspace.trackerStore,
-    catalogue: builtinCatalogue,
-    clock: 'none',
-    flushMs: FLUSH_MS,
-  })
+  const { workspace, importFile, stopTracker } = await openForImport(join(folder.path, 'data'))
   const pid = Number(JSON.parse(readFileSync(join(workspace.directory, 'clickhouse', 'endpoint.json'), 'utf8')).pid)
   const cost = await measure(interactionCount, pid, async () => {
-    const { summary } = await importFiles(workspace, log, tracker, { files: [file], clock: 'data', onProgress() {} })
+    const { summary } = await importFile(file)
     if (summary.accepted !== interactionCount) throw new Error(`${summary.accepted} interactions were accepted`)
   })
-  await tracker.stop()
+  await stopTracker()
   await workspace.close()
   return cost
 }

@@ -1,13 +1,10 @@
 import { rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { builtinCatalogue } from '../../packages/chains/src/index.ts'
 import type { Store } from '../../packages/clickhouse/src/index.ts'
 import { encode } from '../../packages/interactions/src/index.ts'
-import { importFiles } from '../../services/cli/src/import/import.ts'
-import { openWorkspace } from '../../services/cli/src/workspace.ts'
 import { generateBusiness } from '../../services/simulator/src/index.ts'
-import { startTracker } from '../../services/tracker/src/index.ts'
+import { openForImport } from './support.ts'
 
 /** Of one copy. A customer of the simulator has about 8 interactions; one of ours lives two or three such lives. */
 const CUSTOMERS = 5_000
@@ -22,19 +19,11 @@ const QUIET_SECONDS = 15
  * ClickHouse multiplies its rows under other ids, a copy an insert, and merges them as it likes.
  */
 export async function makeData(dataDir: string, copies: number): Promise<void> {
-  const workspace = await openWorkspace({ dataDir, what: 'a benchmark', create: true, embedded: true, onRetry() {} })
-  const log = await workspace.openLog()
-  const tracker = await startTracker({
-    log,
-    store: workspace.trackerStore,
-    catalogue: builtinCatalogue,
-    clock: 'none',
-    flushMs: 10_000,
-  })
+  const { workspace, importFile, stopTracker } = await openForImport(dataDir)
   const file = join(dataDir, 'events.jsonl')
   writeFileSync(file, linesOf(CUSTOMERS).join(''))
-  await importFiles(workspace, log, tracker, { files: [file], clock: 'data', onProgress() {} })
-  await tracker.stop()
+  await importFile(file)
+  await stopTracker()
   rmSync(file)
   await multiply(workspace.store, copies)
   await workspace.close()

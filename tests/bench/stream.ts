@@ -1,5 +1,6 @@
 import { closeSync, openSync, writeSync } from 'node:fs'
 import { encode, type Interaction } from '../../packages/interactions/src/index.ts'
+import { chance } from '../../services/simulator/src/index.ts'
 
 /**
  * A stream of interactions as a shop with a phone has them, in order of time, made as fast as it can be read: who comes
@@ -41,7 +42,7 @@ export function* stream({
   nobodyDecides,
   idPrefix = 'i',
 }: StreamOptions): Generator<Interaction> {
-  const random = mulberry32(7)
+  const random = chance(7).next
   const step = (days * 86_400_000) / interactions
   for (let k = 0; k < interactions; k++) {
     // The first of everybody come one after the other, so that nobody is missing.
@@ -77,7 +78,7 @@ export function writeStream(path: string, options: StreamOptions): void {
 
 /** The same stream with a part of it late by up to `late` places, and a part of it twice. */
 export function disturbed(clean: readonly Interaction[], outOfOrder: number, repeated: number): Interaction[] {
-  const random = mulberry32(11)
+  const random = chance(11).next
   const out: Interaction[] = []
   for (const one of clean) {
     out.push(one)
@@ -86,15 +87,4 @@ export function disturbed(clean: readonly Interaction[], outOfOrder: number, rep
   // Who is late comes up to a hundredth of the stream after his time.
   const places = out.map((one, k) => ({ one, place: k + (random() < outOfOrder ? random() * out.length * 0.01 : 0) }))
   return places.sort((a, b) => a.place - b.place).map(({ one }) => one)
-}
-
-/** Tommy Ettinger's mulberry32: evenly distributed numbers from 0 to 1, the same for the same seed. */
-function mulberry32(seed: number): () => number {
-  let state = seed
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296
-  }
 }

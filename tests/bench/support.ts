@@ -1,6 +1,11 @@
 import { execFileSync } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
+import { builtinCatalogue } from '../../packages/chains/src/index.ts'
+import { importFiles } from '../../services/cli/src/import/import.ts'
+import { FLUSH_MS } from '../../services/cli/src/run.ts'
+import { openWorkspace } from '../../services/cli/src/workspace.ts'
+import { startTracker } from '../../services/tracker/src/index.ts'
 
 /** What benchmarks share: reading what a process has used (Linux), figures, and the page in docs/benchmarks. */
 
@@ -52,6 +57,21 @@ export function markdownTable(columns: readonly Column[], rows: readonly (readon
     line(columns.map(({ align }) => (align === 'right' ? '---:' : '---'))),
     ...rows.map(line),
   ].join('')
+}
+
+/** A new data directory with its log and a tracker, as `weaklink import` has them. */
+export async function openForImport(dataDir: string) {
+  const workspace = await openWorkspace({ dataDir, what: 'a benchmark', create: true, embedded: true, onRetry() {} })
+  const log = await workspace.openLog()
+  const { trackerStore: store } = workspace
+  const tracker = await startTracker({ log, store, catalogue: builtinCatalogue, clock: 'none', flushMs: FLUSH_MS })
+  return {
+    workspace,
+    importFile: (file: string) =>
+      importFiles(workspace, log, tracker, { files: [file], clock: 'data', onProgress() {} }),
+    /** The workspace stays open. */
+    stopTracker: () => tracker.stop(),
+  }
 }
 
 /** Prints the page and writes it to docs/benchmarks/NAME.md, in the project's format. */

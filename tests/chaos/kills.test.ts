@@ -3,7 +3,7 @@ import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, describe, expect, it } from 'vitest'
-import { generateBusiness } from '../../services/simulator/src/index.ts'
+import { chance, generateBusiness } from '../../services/simulator/src/index.ts'
 import { BIN, temporaryFolder, weaklink, weaklinkJson } from '../support/weaklink.ts'
 
 // SIGKILL at random moments of an import, and the same import again: nothing is lost, nothing counted twice. Only a
@@ -185,17 +185,6 @@ function signal(pid: number): void {
   }
 }
 
-/** mulberry32: numbers of 0 to 1 that follow from the seed. */
-function randomFrom(seed: number): () => number {
-  let state = seed >>> 0
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1)
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
-  }
-}
-
 describe(`an import that is killed ${kills} times (seed ${seed})`, () => {
   it('comes to the same chains and the same report as one that is not', { timeout: 3_600_000 }, async () => {
     const whole = join(folder.path, 'whole')
@@ -207,7 +196,7 @@ describe(`an import that is killed ${kills} times (seed ${seed})`, () => {
     expect(new Set(texts).size).toBe(rejected)
 
     const data = join(folder.path, 'killed')
-    const random = randomFrom(seed)
+    const random = chance(seed).next
     const met: { readonly victim: Victim; readonly after: Moment['after']; readonly part: number }[] = []
     /** The newest import that nobody disturbed; the machine may be busier, or less busy, than it was at first. */
     let newestMs = ms

@@ -27,7 +27,6 @@ export const column = {
   enum8: (type: string) => new Enum8Column(type),
   uint32: () => new UInt32Column(),
   uint64: () => new WholeColumn('UInt64', 0),
-  int64: () => new WholeColumn('Int64', Number.MIN_SAFE_INTEGER),
   /** DateTime64(3, 'UTC'): epoch milliseconds. */
   dateTime64: () => new WholeColumn("DateTime64(3, 'UTC')", Number.MIN_SAFE_INTEGER),
   float64: () => new Float64Column(),

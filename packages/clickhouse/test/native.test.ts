@@ -37,7 +37,6 @@ describe('each type arrives as it was pushed', () => {
     ['Bool', [true, false, true], column.bool],
     ['UInt32', [0, 1, 4294967295], column.uint32],
     ['UInt64', [0, 1, 4294967296, Number.MAX_SAFE_INTEGER], column.uint64],
-    ['Int64', [-1, 0, -4294967296, Number.MIN_SAFE_INTEGER], column.int64],
     ['Float64', [1.7976931348623157e308, 5e-324, -0.1], column.float64],
     ['Nullable(UInt64)', [null, 0, 7, null], () => column.nullable(column.uint64())],
   ]
@@ -57,7 +56,7 @@ describe('each type arrives as it was pushed', () => {
 
   test('times, also before 1970', async () => {
     const [v, n] = [column.dateTime64(), column.nullable(column.dateTime64())]
-    for (const at of [0, -1, Date.UTC(2201, 0) - 1]) {
+    for (const at of [0, -1, -4_294_967_296, Date.UTC(2201, 0) - 1]) {
       v.push(at)
       n.push(at === 0 ? undefined : at)
     }
@@ -65,6 +64,7 @@ describe('each type arrives as it was pushed', () => {
     expect(await roundTrip({ v, n }, { v: type, n: `Nullable(${type})` })).toEqual([
       { v: '1970-01-01T00:00:00.000Z', n: null },
       { v: '1969-12-31T23:59:59.999Z', n: '1969-12-31T23:59:59.999Z' },
+      { v: '1969-11-12T06:57:12.704Z', n: '1969-11-12T06:57:12.704Z' },
       { v: '2200-12-31T23:59:59.999Z', n: '2200-12-31T23:59:59.999Z' },
     ])
   })
@@ -146,7 +146,7 @@ test('any nested rows arrive in full, and in their order', async () => {
 
 describe('a value that its type cannot hold is refused instead of written wrongly', () => {
   test.each<[string, () => void]>([
-    ['a fraction as Int64', () => column.int64().push(1.5)],
+    ['a fraction as UInt64', () => column.uint64().push(1.5)],
     ['beyond 2^53', () => column.uint64().push(2 ** 53)],
     ['a negative UInt64', () => column.uint64().push(-1)],
     ['a negative UInt32', () => column.uint32().push(-1)],

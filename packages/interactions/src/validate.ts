@@ -73,32 +73,13 @@ export function withId(produced: ProducedInteraction, id: string): Interaction {
 
 /** The JSON of an interaction as it stands on the log: equal interactions give equal text, whatever their key order. */
 export function encode(interaction: Interaction): string {
-  return JSON.stringify(isNormal(interaction) ? interaction : normalForm(interaction))
+  return JSON.stringify(glance(interaction)?.normal === true ? interaction : normalForm(interaction))
 }
 
 /** Whether two interactions say the same; those of one id that do not are a conflict. */
 export function sameContent(a: Interaction, b: Interaction): boolean {
   return encode(a) === encode(b)
 }
-
-/** Whether the normal form of this is this. */
-function isNormal(interaction: Interaction): boolean {
-  let last = -1
-  for (const name in interaction) {
-    const place = PLACES.get(name)
-    const value = (interaction as unknown as Readonly<Record<string, unknown>>)[name]
-    if (place === undefined || place <= last || value === undefined || value === '') return false
-    if (name === 'props' && !isSorted(Object.keys(value as Props))) return false
-    last = place
-  }
-  return true
-}
-
-function isSorted(names: readonly string[]): boolean {
-  return names.length > 0 && names.every((name, k) => k === 0 || name > names[k - 1]!)
-}
-
-const PLACES: ReadonlyMap<string, number> = new Map(FIELD_NAMES.map((name, place) => [name, place]))
 
 function normalForm<T extends ProducedInteraction>(interaction: T): T {
   const normal: Record<string, unknown> = {}

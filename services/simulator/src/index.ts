@@ -1,1 +1,2 @@
 export { type GeneratedBusiness, generateBusiness, type PlantedWeakLink } from './business.ts'
+export { chance } from './random.ts'

@@ -7,10 +7,6 @@ export class Deadlines {
   #times: number[] = []
   #keys: string[] = []
 
-  get size(): number {
-    return this.#current.size
-  }
-
   /** Sets the deadline of a customer (epoch milliseconds), or takes it away with null. */
   set(key: string, deadline: number | null): void {
     if (deadline === null) {

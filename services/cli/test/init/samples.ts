@@ -12,6 +12,7 @@ import {
   parseMapping,
   validate,
 } from '@weaklink/interactions'
+import { chance } from '@weaklink/simulator'
 import { afterAll } from 'vitest'
 import { type Look, lookAt } from '../../src/init/look.ts'
 import { readRows, sniff } from '../../src/input/index.ts'
@@ -100,17 +101,6 @@ export function runInit(
   }
 }
 
-/** Numbers from 0 to 1, the same in every run (mulberry32). */
-export function chance(seed: number): () => number {
-  let state = seed
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296
-  }
-}
-
 /** Encodes into a single-byte encoding, by turning its decoder round. */
 export function encodeAs(label: string, text: string): Uint8Array {
   const decoder = new TextDecoder(label)
@@ -134,7 +124,7 @@ const STAGES = ['Первичный контакт', 'Встреча', 'КП о�
 
 /** The stages of a CRM, as such systems export them in Russia. */
 export function crmExport(customers = 150): string {
-  const random = chance(7)
+  const random = chance(7).next
   const rows: [number, string][] = []
   for (let customer = 0; customer < customers; customer++) {
     let at = Date.UTC(2024, 2, 1) + Math.floor(random() * 90) * DAY + Math.floor(random() * 9) * 3_600_000
@@ -168,7 +158,7 @@ export function crmExport(customers = 150): string {
 
 /** Calls, as the export of a phone system. */
 export function callExport(calls = 400): string {
-  const random = chance(11)
+  const random = chance(11).next
   const lines = ['call_id,call_date,caller,queue,wait_seconds,talk_seconds,status,agent']
   for (let call = 0; call < calls; call++) {
     const at = new Date(Date.UTC(2024, 4, 1, 6) + call * 1_800_000).toISOString().replace('T', ' ').slice(0, 19)
@@ -184,7 +174,7 @@ export function callExport(calls = 400): string {
 
 /** Events of an app: JSON lines with objects in objects. */
 export function appEvents(users = 80): string {
-  const random = chance(3)
+  const random = chance(3).next
   const lines: string[] = []
   const way = ['App Opened', 'Product Viewed', 'Product Added', 'Checkout Started', 'Order Completed']
   for (let user = 0; user < users; user++) {
