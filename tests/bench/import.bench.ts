@@ -68,7 +68,8 @@ async function inserts(): Promise<{ json: Cost; native: Cost }> {
   const native = async () => {
     for (const batch of batches) {
       const rows = interactionColumns()
-      for (const interaction of batch) pushInteraction(rows, { interaction, partition: 0, version: 1 })
+      for (const interaction of batch)
+        pushInteraction(rows, { interaction, link: '', behind: '', partition: 0, version: 1 })
       await store.insert('interactions_log', rows)
     }
   }

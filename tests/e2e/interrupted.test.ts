@@ -2,8 +2,7 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, expect, it } from 'vitest'
 import { openEmbeddedLog } from '../../packages/event-log/src/index.ts'
-import { encodeFact } from '../../packages/interactions/src/index.ts'
-import { INTERACTIONS_TOPIC } from '../../services/tracker/src/index.ts'
+import { encodeFact, INTERACTIONS_TOPIC } from '../../packages/interactions/src/index.ts'
 import { temporaryFolder, weaklink, weaklinkJson } from '../support/weaklink.ts'
 
 // What an import that was killed leaves behind: interactions in the log that nobody has taken in.

@@ -10,10 +10,14 @@ export {
   encodeFact,
   type Fact,
   FILE_HEADER,
+  type IdentityLink,
   IMPORT_HEADER,
+  INTERACTIONS_TOPIC,
   LINE_HEADER,
+  LINK_HEADER,
   type RawRecord,
   RECORD_HEADER,
+  REJECTED_TOPIC,
 } from './records.ts'
 export {
   nearestName,

@@ -1,5 +1,7 @@
 import { type Interaction, type Person, type PersonKind, personOf } from './interaction.ts'
 import { type Rejection, type RejectionReason, show } from './rejection.ts'
+import { isText, MAX_ID, MAX_PERSON } from './schema.ts'
+import { lengthOf } from './slug.ts'
 import { encode, validate } from './validate.ts'
 
 /**
@@ -14,10 +16,34 @@ export type Fact =
   | { readonly kind: 'catalogue'; readonly hash: string }
   /** This person is to be derived again. */
   | { readonly kind: 'touch'; readonly person: Person }
+  /** This anonymous person is that customer. A link that came before, by its id, changes nothing. */
+  | { readonly kind: 'link'; readonly link: IdentityLink }
+  /** The link of this anonymous person was wrong: what was moved goes back. */
+  | { readonly kind: 'unlink'; readonly anonymousId: string }
+  /** What was moved to this customer by that link (as in `LINK_HEADER`) is no longer theirs. */
+  | { readonly kind: 'withdraw'; readonly customer: string; readonly link: string }
   /** The import with this id has put everything into this partition. */
   | { readonly kind: 'import-end'; readonly importId: string }
 
+/** Says that an anonymous person is a customer. */
+export interface IdentityLink {
+  /** Idempotency key, 1..128 characters. */
+  readonly id: string
+  readonly anonymousId: string
+  readonly customer: string
+}
+
+/** Interactions and control records, keyed by their person. */
+export const INTERACTIONS_TOPIC = 'weaklink.interactions'
+/** What could not be taken in, with its raw bytes, its coordinates and the reason. */
+export const REJECTED_TOPIC = 'weaklink.rejected'
+
 export const RECORD_HEADER = 'weaklink-record'
+/**
+ * On interactions of an anonymous person that were moved to the customer who it is: which link moved them, by the place
+ * of its record in the log, since the ids that producers give to links need not be unique.
+ */
+export const LINK_HEADER = 'weaklink-link'
 /** On interactions that an import brought: its id, the file, and the line in it. */
 export const IMPORT_HEADER = 'weaklink-import'
 export const FILE_HEADER = 'weaklink-file'
@@ -31,7 +57,7 @@ export interface RawRecord {
 
 export type Decoded = { readonly ok: true; readonly fact: Fact } | { readonly ok: false; readonly rejection: Rejection }
 
-/** A fact as the log carries it. Interactions and touches are keyed by their person; the others have no key. */
+/** A fact as the log carries it. What concerns one person is keyed by their id; the others have no key. */
 export function encodeFact(fact: Fact, headers: Readonly<Record<string, string>> = {}): RawRecord {
   switch (fact.kind) {
     case 'interaction':
@@ -42,6 +68,14 @@ export function encodeFact(fact: Fact, headers: Readonly<Record<string, string>>
       }
     case 'touch':
       return control(fact.kind, { person: fact.person.kind }, Buffer.from(fact.person.customer))
+    case 'link': {
+      const { id, anonymousId, customer } = fact.link
+      return control(fact.kind, { id, customer }, Buffer.from(anonymousId))
+    }
+    case 'unlink':
+      return control(fact.kind, {}, Buffer.from(fact.anonymousId))
+    case 'withdraw':
+      return control(fact.kind, { link: fact.link }, Buffer.from(fact.customer))
     case 'tick':
       return control(fact.kind, { tick: fact.tick })
     case 'catalogue':
@@ -102,9 +136,30 @@ function decodeControl(
     case 'touch': {
       const { person } = value
       if (!isKind(person)) return rejected('bad_control_record', 'person', 'customer or anonymous', person)
-      const customer = key === null || key.length === 0 ? null : utf8Text(key)
+      const customer = personOfRecord(key)
       if (customer === null) return rejected('key_mismatch', 'key', 'the customer, in UTF-8', keyText(key))
       return { ok: true, fact: { kind, person: { kind: person, customer } } }
+    }
+    case 'link': {
+      const { id, customer } = value
+      if (!isShort(id, MAX_ID)) return rejected('bad_control_record', 'id', `1 to ${MAX_ID} characters`, id)
+      if (!isShort(customer, MAX_PERSON))
+        return rejected('bad_control_record', 'customer', `1 to ${MAX_PERSON} characters`, customer)
+      const anonymousId = personOfRecord(key)
+      if (anonymousId === null) return rejected('key_mismatch', 'key', 'the anonymous id, in UTF-8', keyText(key))
+      return { ok: true, fact: { kind, link: { id, anonymousId, customer } } }
+    }
+    case 'unlink': {
+      const anonymousId = personOfRecord(key)
+      if (anonymousId === null) return rejected('key_mismatch', 'key', 'the anonymous id, in UTF-8', keyText(key))
+      return { ok: true, fact: { kind, anonymousId } }
+    }
+    case 'withdraw': {
+      const { link } = value
+      if (!isShort(link, MAX_ID)) return rejected('bad_control_record', 'link', `1 to ${MAX_ID} characters`, link)
+      const customer = personOfRecord(key)
+      if (customer === null) return rejected('key_mismatch', 'key', 'the customer, in UTF-8', keyText(key))
+      return { ok: true, fact: { kind, customer, link } }
     }
     case 'import-end': {
       const { importId } = value
@@ -113,12 +168,27 @@ function decodeControl(
       return { ok: true, fact: { kind, importId } }
     }
     default:
-      return rejected('bad_control_record', RECORD_HEADER, 'tick, catalogue, touch or import-end', kind)
+      return rejected(
+        'bad_control_record',
+        RECORD_HEADER,
+        'tick, catalogue, touch, link, unlink, withdraw or import-end',
+        kind,
+      )
   }
 }
 
 function isKind(value: unknown): value is PersonKind {
   return value === 'customer' || value === 'anonymous'
+}
+
+/** The id that a key holds, null where it holds none. */
+function personOfRecord(key: Uint8Array | null): string | null {
+  const text = key === null ? null : utf8Text(key)
+  return isShort(text, MAX_PERSON) ? text : null
+}
+
+function isShort(value: unknown, max: number): value is string {
+  return typeof value === 'string' && value !== '' && isText(value) && lengthOf(value, max) <= max
 }
 
 function isKey(key: Uint8Array | null, customer: string): boolean {

@@ -32,6 +32,7 @@ export const REJECTION_REASONS = {
   tick_in_future: 'The tick is later than its record.',
   key_mismatch: 'The key of the record is not its customer, so it may stand in the wrong partition.',
   unknown_catalogue: 'No catalogue with this hash is stored.',
+  identity_conflict: 'The anonymous id is already linked to another customer.',
   bad_control_record: 'The control record is of an unknown kind, or its content is damaged.',
   // Lines of files.
   malformed_json: 'The line is not JSON.',

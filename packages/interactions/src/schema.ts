@@ -11,6 +11,9 @@ import { END_OF_TIME, FIRST_INSTANT, parseRfc3339 } from './time.ts'
  */
 
 export const MAX_PROPS = 32
+/** Characters of the id of an interaction, and of a customer's or an anonymous one. */
+export const MAX_ID = 128
+export const MAX_PERSON = 256
 
 /** 3650 days. The waits of all the interactions that a customer may have then add up to a safe integer. */
 export const LONGEST_MS = 3650 * 86_400_000
@@ -21,7 +24,7 @@ export const CURRENCIES: ReadonlySet<string> = new Set(Intl.supportedValuesOf('c
 const check = <T>(reason: RejectionReason, right: (value: T) => boolean) =>
   [right, { abort: true, params: { reason } }] as const
 
-const isText = (text: string) => text.isWellFormed() && !text.includes('\u0000')
+export const isText = (text: string) => text.isWellFormed() && !text.includes('\u0000')
 
 const text = (minLength: 0 | 1, maxLength: number) =>
   z
@@ -78,9 +81,9 @@ const props = z
 
 export const interactionSchema = z
   .strictObject({
-    id: key(128).optional(),
-    customer: key(256).optional(),
-    anonymousId: key(256).optional(),
+    id: key(MAX_ID).optional(),
+    customer: key(MAX_PERSON).optional(),
+    anonymousId: key(MAX_PERSON).optional(),
     touchpoint: z
       .string()
       .refine(...check('not_unicode', isText))

@@ -1,8 +1,17 @@
 import type { Store } from '@weaklink/clickhouse'
 import type { Actor, Interaction, Outcome, Person, Props, Reaction } from '@weaklink/interactions'
 import { personKey } from '@weaklink/interactions'
-import { customerColumns, interactionColumns, positionColumns, pushCustomer, pushInteraction } from './rows.ts'
-import type { ImportCounts, Position, TrackerStore } from './store.ts'
+import type { IdentityChange } from './identity.ts'
+import {
+  customerColumns,
+  identityColumns,
+  interactionColumns,
+  positionColumns,
+  pushCustomer,
+  pushIdentity,
+  pushInteraction,
+} from './rows.ts'
+import type { ImportCounts, Position, StoredHistory, TrackerStore } from './store.ts'
 
 /**
  * What the tracker remembers, in the tables of packages/clickhouse/migrations.
@@ -15,20 +24,29 @@ export function clickhouseStore(store: Store, attempt: <T>(operation: () => Prom
       const rows = await attempt(() => store.query<StoredPosition>(POSITIONS))
       return rows.map(positionOf)
     },
-    async loadInteractions(persons, below) {
+    async loadHistories(persons, below) {
       const keys = {
         name: 'keys',
         columns: `kind Enum8('customer' = 1, 'anonymous' = 2), customer String`,
         rows: persons.map(({ kind, customer }) => [kind, customer]),
       }
-      const rows = await attempt(() => store.queryWithKeys<StoredInteraction>(INTERACTIONS, keys, { below }))
-      const histories = new Map<string, Interaction[]>()
-      for (const row of rows) {
-        const key = personKey({ kind: row.kind, customer: row.customer })
-        const history = histories.get(key)
-        if (history === undefined) histories.set(key, [interactionOf(row)])
-        else history.push(interactionOf(row))
+      const [interactions, changes] = await Promise.all([
+        attempt(() => store.queryWithKeys<StoredInteraction>(INTERACTIONS, keys, { below })),
+        attempt(() => store.queryWithKeys<StoredChange>(IDENTITY, keys, { below })),
+      ])
+      const histories = new Map<string, Mutable<StoredHistory>>()
+      const historyOf = (person: Person) => {
+        const key = personKey(person)
+        const known = histories.get(key)
+        if (known !== undefined) return known
+        const begun = { interactions: [], identity: [] }
+        histories.set(key, begun)
+        return begun
       }
+      for (const row of interactions) {
+        historyOf(row).interactions.push({ interaction: interactionOf(row), link: row.link })
+      }
+      for (const row of changes) historyOf(row).identity.push(row)
       return histories
     },
     async loadDeadlines(partition) {
@@ -48,12 +66,14 @@ export function clickhouseStore(store: Store, attempt: <T>(operation: () => Prom
       )
     },
     newRows() {
-      const [interactions, customers] = [interactionColumns(), customerColumns()]
+      const [interactions, identities, customers] = [interactionColumns(), identityColumns(), customerColumns()]
       return {
         addInteraction: (row) => pushInteraction(interactions, row),
+        addIdentity: (row) => pushIdentity(identities, row),
         addCustomer: (row) => pushCustomer(customers, row),
         async write() {
           await attempt(() => store.insert('interactions_log', interactions))
+          await attempt(() => store.insert('identity_log', identities))
           await attempt(() => store.insert('customer_chains', customers))
         },
       }
@@ -90,10 +110,16 @@ function* deadlinesOf(groups: readonly DeadlineGroup[]): Generator<{ person: Per
 // The filter on the version comes after FINAL: the row that counts is the earliest, so an older one is never hidden.
 const INTERACTIONS = `
   SELECT kind, customer, id, touchpoint, toUnixTimestamp64Milli(at) AS atMs, by, outcome, reaction, episode, order, waitMs,
-         durationMs, value, cost, currency, channel, campaign, queue, agent, props, anonymousId
+         durationMs, value, cost, currency, channel, campaign, queue, agent, props, anonymousId, link
   FROM interactions_log FINAL
   WHERE (kind, customer) IN keys AND version < {below:UInt64}
   ORDER BY customer, kind, version`
+
+const IDENTITY = `
+  SELECT kind, customer, change, linkId, link, other
+  FROM identity_log FINAL
+  WHERE (kind, customer) IN keys AND version < {below:UInt64}
+  ORDER BY version`
 
 const POSITIONS = `
   SELECT partition, epoch, logIdentity, offset, toUnixTimestamp64Milli(tick) AS tickMs, catalogue, accepted, duplicates,
@@ -130,11 +156,16 @@ interface StoredInteraction extends Person {
   readonly agent: string
   readonly props: string
   readonly anonymousId: string
+  readonly link: string
 }
+
+type StoredChange = Person & IdentityChange
+
+type Mutable<T> = { -readonly [K in keyof T]: T[K] extends readonly (infer E)[] ? E[] : T[K] }
 
 /** The interaction as it was accepted: what stands empty in the row was left out. */
 function interactionOf(row: StoredInteraction): Interaction {
-  const { kind, customer, atMs, props, anonymousId, ...fields } = row
+  const { kind, customer, atMs, props, anonymousId, link: _, ...fields } = row
   const stored: Record<string, unknown> = { at: atMs }
   if (kind === 'customer') stored.customer = customer
   if (anonymousId !== '') stored.anonymousId = anonymousId

@@ -1,5 +1,7 @@
-import type { History } from '@weaklink/chains'
+import { addInteraction, type History } from '@weaklink/chains'
 import type { Interaction, Person } from '@weaklink/interactions'
+import { applyChange, type Identity, noIdentity } from './identity.ts'
+import type { StoredHistory } from './store.ts'
 
 /** A history in memory, and what of it the store does not know yet. A class, since a million of them take less memory so. */
 export class Remembered implements History {
@@ -7,6 +9,8 @@ export class Remembered implements History {
   readonly key: string
   interactions: readonly Interaction[] = []
   byId: Map<string, Interaction> | null = null
+  /** Null for those of whom no link ever said anything. */
+  identity: Identity | null = null
   /** The version that changed it last, 0 where its row is written or being written. */
   changed = 0
   /** Its row is on the way: the store may or may not have it. */
@@ -17,6 +21,27 @@ export class Remembered implements History {
   constructor(key: string, person: Person) {
     this.key = key
     this.person = person
+  }
+
+  /** What links say of this person, from now on to be kept. */
+  get knownIdentity(): Identity {
+    this.identity ??= noIdentity()
+    return this.identity
+  }
+
+  /** Becomes what is stored. */
+  recall({ interactions, identity }: StoredHistory): void {
+    this.interactions = []
+    this.byId = null
+    const said = identity.length === 0 ? null : noIdentity()
+    this.identity = said
+    if (said !== null) for (const change of identity) applyChange(said, change)
+    for (const { interaction, link } of interactions) {
+      if (link !== '' && said !== null && said.withdrawn.has(link)) continue
+      if (addInteraction(this, interaction) === 'accepted' && link !== '') {
+        this.knownIdentity.moved.set(interaction.id, link)
+      }
+    }
   }
 
   /** Lets the interaction share the name of its customer instead of bringing the same text once more. */
@@ -63,7 +88,7 @@ export class Histories {
     return history
   }
 
-  /** To be called when a recent history took interactions in. */
+  /** To be called when a recent history took interactions in (less than 0: lost some). */
   grew(interactions: number): void {
     this.#recentWeight += interactions
   }

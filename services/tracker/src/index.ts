@@ -1,4 +1,4 @@
 export { clickhouseStore } from './clickhouse-store.ts'
 export { PartitionTracker } from './partition.ts'
 export type { Position, TrackerStore } from './store.ts'
-export { INTERACTIONS_TOPIC, REJECTED_TOPIC, startTracker, type Tracker, type TrackerOptions } from './tracker.ts'
+export { startTracker, type Tracker, type TrackerOptions } from './tracker.ts'

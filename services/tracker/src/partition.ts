@@ -11,8 +11,10 @@ import type { LogRecord } from '@weaklink/event-log'
 import {
   decodeFact,
   type Fact,
+  type IdentityLink,
   IMPORT_HEADER,
   type Interaction,
+  LINK_HEADER,
   type Person,
   personKey,
   personOf,
@@ -22,7 +24,17 @@ import {
 } from '@weaklink/interactions'
 import { Deadlines } from './deadlines.ts'
 import { Histories, type Remembered } from './histories.ts'
-import { type Counts, type ImportCounts, type Position, type Rows, type TrackerStore, versionOf } from './store.ts'
+import { applyChange, changeBy, type IdentityFact } from './identity.ts'
+import {
+  type Counts,
+  type CustomerRow,
+  type ImportCounts,
+  type Position,
+  type Rows,
+  type StoredHistory,
+  type TrackerStore,
+  versionOf,
+} from './store.ts'
 
 export interface PartitionOptions {
   readonly store: TrackerStore
@@ -32,6 +44,10 @@ export interface PartitionOptions {
   readonly catalogue: Catalogue
   /** Puts records that cannot be taken in aside, durably, before the position moves. */
   readonly putAside: (rejected: readonly RejectedRecord[]) => Promise<void>
+  /** Appends records that follow from those taken in, durably, to the log itself, before the position moves. */
+  readonly follow: (records: readonly Following[]) => Promise<void>
+  /** Told of customers whose rows were written. */
+  readonly onWritten?: (rows: readonly CustomerRow[]) => void
   /** Beyond this many stored interactions a customer's further ones are rejected. */
   readonly customerLimit: number
   /** How many interactions the cache of histories holds. */
@@ -47,7 +63,17 @@ export interface RejectedRecord {
   readonly rejection: Rejection
 }
 
-const NOBODY: ReadonlyMap<string, readonly Interaction[]> = new Map()
+/**
+ * What a record makes follow: the link that an interaction with both ids says, a moved interaction, a withdrawal. It may
+ * be appended more than once, after a crash: whoever takes it in knows it again.
+ */
+export interface Following {
+  readonly fact: Fact
+  readonly headers: Readonly<Record<string, string>>
+}
+
+const NOBODY: ReadonlyMap<string, StoredHistory> = new Map()
+const NOTHING: StoredHistory = { interactions: [], identity: [] }
 /** The last imports whose counts a position carries. */
 const IMPORTS_KEPT = 16
 /**
@@ -79,6 +105,7 @@ export class PartitionTracker {
   #rows: Rows
   #newInteractions = 0
   #rejected: RejectedRecord[] = []
+  #following: Following[] = []
 
   #write: Promise<void> = Promise.resolve()
   #writtenOffset: number
@@ -151,6 +178,8 @@ export class PartitionTracker {
       if (!decoded.ok) this.#reject(record, decoded.rejection)
       else if (decoded.fact.kind === 'interaction') {
         this.#takeInteraction(loaded(wanted), decoded.fact.interaction, record)
+      } else if (decoded.fact.kind === 'link' || decoded.fact.kind === 'unlink') {
+        this.#takeIdentity(loaded(wanted), decoded.fact, record)
       } else this.#deriveAgain(loaded(wanted), versionOf(this.#position.epoch, record.offset))
       this.#position.offset = record.offset + 1
     }
@@ -165,7 +194,7 @@ export class PartitionTracker {
   async #flushWhatIsDue(): Promise<void> {
     const { flushRows, cacheLimit } = this.#options
     if (this.#pinned >= Math.max(cacheLimit / 2, flushRows)) await this.flush()
-    else if (this.#newInteractions + this.#rejected.length >= flushRows) {
+    else if (this.#newInteractions + this.#rejected.length + this.#following.length >= flushRows) {
       await this.#write
       this.#startWrite(0, null)
     }
@@ -196,11 +225,15 @@ export class PartitionTracker {
   async #takeControl(fact: Fact, record: LogRecord): Promise<void> {
     if (fact.kind === 'tick') await this.#takeTick(fact.tick, record)
     else if (fact.kind === 'catalogue') await this.#takeCatalogue(fact.hash, record)
+    else if (fact.kind === 'withdraw') await this.#takeWithdrawal(fact, record)
     else if (fact.kind === 'import-end') this.#import(fact.importId).ended = true
   }
 
   #takeInteraction(history: Remembered, interaction: Interaction, record: LogRecord): void {
     const importId = record.headers[IMPORT_HEADER]
+    const link = record.headers[LINK_HEADER] ?? ''
+    // A copy that comes late, after what was moved was taken back.
+    if (link !== '' && history.identity?.withdrawn.has(link) === true) return
     const { customerLimit } = this.#options
     if (history.interactions.length >= customerLimit && knownInteraction(history, interaction.id) === undefined) {
       const expected = `at most ${customerLimit} interactions of one customer`
@@ -209,23 +242,91 @@ export class PartitionTracker {
       return
     }
     const intake = addInteraction(history, history.share(interaction))
+    const version = versionOf(this.#position.epoch, record.offset)
+    const row = { interaction, link, partition: record.partition, version }
     if (intake !== 'accepted') {
+      const behind = history.identity?.moved.get(interaction.id) ?? link
+      if (behind !== link) {
+        // It came in its own right as well: it stays where what was moved is taken back.
+        this.#rows.addInteraction({ ...row, behind })
+        this.#newInteractions++
+      }
+      // A copy is not counted: what it is a copy of was.
+      if (link !== '') return
       this.#count(importId, 'duplicates')
       if (intake === 'conflict') this.#count(importId, 'conflicts')
       return
     }
     this.#histories.grew(1)
-    const version = versionOf(this.#position.epoch, record.offset)
-    this.#rows.addInteraction({ interaction, partition: record.partition, version })
+    this.#rows.addInteraction({ ...row, behind: '' })
     this.#newInteractions++
     this.#change(history, version, 1)
+    if (link !== '') {
+      history.knownIdentity.moved.set(interaction.id, link)
+      return
+    }
     this.#count(importId, 'accepted')
     this.#position.newestAt = Math.max(this.#position.newestAt ?? interaction.at, interaction.at)
+    const said = linkSaidBy(history, interaction, `implied-${record.partition}-${version}`)
+    if (said !== null) this.#following.push({ fact: { kind: 'link', link: said }, headers: {} })
+    this.#moveOn(history, [interaction])
   }
 
-  /** Somebody without interactions has no chains, and gets no row. */
+  /** Moves what somebody anonymous did to the customer who it is, where that is known. */
+  #moveOn({ identity }: Remembered, interactions: readonly Interaction[]): void {
+    if (identity === null || identity.current === null) return
+    const { customer, link } = identity.current
+    for (const interaction of interactions) {
+      const moved = { ...interaction, customer }
+      this.#following.push({ fact: { kind: 'interaction', interaction: moved }, headers: { [LINK_HEADER]: link } })
+    }
+  }
+
+  /** A link, or the end of one: of somebody anonymous. */
+  #takeIdentity(history: Remembered, fact: IdentityFact, record: LogRecord): void {
+    const version = versionOf(this.#position.epoch, record.offset)
+    const change = changeBy(history.identity, fact, `${record.partition}-${version}`)
+    if (change === null) return
+    const before = history.identity?.current ?? null
+    applyChange(history.knownIdentity, change)
+    this.#rows.addIdentity({ ...change, person: history.person, partition: record.partition, version })
+    this.#newInteractions++
+    this.#change(history, version, 0)
+    if (change.change === 'refused') {
+      const expected = `${before?.customer}, whose anonymous id this is; unlink it first if that is wrong`
+      this.#reject(record, { reason: 'identity_conflict', field: 'customer', expected, got: show(change.other) })
+    } else if (change.change === 'unlinked' && before !== null) {
+      const { customer, link } = before
+      this.#following.push({ fact: { kind: 'withdraw', customer, link }, headers: {} })
+    } else if (before === null) this.#moveOn(history, history.interactions)
+  }
+
+  /** What was moved to a customer is taken back: their history is read anew without it. */
+  async #takeWithdrawal(fact: Extract<IdentityFact, { kind: 'withdraw' }>, record: LogRecord): Promise<void> {
+    const person: Person = { kind: 'customer', customer: fact.customer }
+    const wanted = this.#want(person)
+    await this.#load([wanted])
+    const history = loaded(wanted)
+    const change = changeBy(history.identity, fact, '')
+    if (change === null) return
+    await this.#write
+    this.#startWrite(0, null)
+    await this.#write
+    const version = versionOf(this.#position.epoch, record.offset)
+    const stored = (await this.#store.loadHistories([person], version)).get(history.key) ?? NOTHING
+    const lengthBefore = history.interactions.length
+    history.recall({ ...stored, identity: [...stored.identity, change] })
+    const lost = lengthBefore - history.interactions.length
+    this.#histories.grew(-lost)
+    if (history.changed > 0) this.#pinned -= lost
+    this.#rows.addIdentity({ ...change, person, partition: record.partition, version })
+    this.#newInteractions++
+    this.#change(history, version, 0)
+  }
+
+  /** Somebody of whom nothing is stored has no chains, and gets no row. */
   #deriveAgain(history: Remembered, version: number): void {
-    if (history.interactions.length > 0) this.#change(history, version, 0)
+    if (history.interactions.length > 0 || history.identity !== null) this.#change(history, version, 0)
   }
 
   async #takeTick(tick: number, record: LogRecord): Promise<void> {
@@ -304,12 +405,13 @@ export class PartitionTracker {
     const missing = wanted.filter(({ history }) => history === undefined)
     if (missing.length === 0) return
     const persons = new Map(missing.map(({ key, person }) => [key, person]))
-    const stored = this.#cacheIsWhole ? NOBODY : await this.#store.loadInteractions([...persons.values()], below)
+    const stored = this.#cacheIsWhole ? NOBODY : await this.#store.loadHistories([...persons.values()], below)
     for (const [key, person] of persons) {
       const history = this.#histories.begin(key, person)
-      const interactions = stored.get(key) ?? []
-      for (const interaction of interactions) addInteraction(history, interaction)
-      this.#histories.grew(interactions.length)
+      const past = stored.get(key)
+      if (past === undefined) continue
+      history.recall(past)
+      this.#histories.grew(history.interactions.length)
     }
     for (const one of missing) one.history = this.#histories.get(one.key)
   }
@@ -325,6 +427,7 @@ export class PartitionTracker {
   }
 
   #chainsOf(history: Remembered): Chain[] {
+    if (history.identity !== null && history.identity.current !== null) return []
     return chainsOf(history, this.#catalogue, this.#position.tick)
   }
 
@@ -332,38 +435,47 @@ export class PartitionTracker {
   #startWrite(customerCount: number, position: Position | null): void {
     const changed = this.#changed.splice(0, customerCount)
     const rows = this.#rows
+    const { onWritten } = this.#options
+    const written: CustomerRow[] = []
     for (const history of changed) {
       const chains = this.#chainsOf(history)
       const nextOfThem = nextDeadline(chains)
       this.#deadlines.set(history.key, nextOfThem)
-      rows.addCustomer({
+      const row: CustomerRow = {
         person: history.person,
         partition: this.#options.partition,
         version: history.changed,
         catalogue: this.#catalogue.hash,
         nextDeadline: nextOfThem,
+        movedTo: history.identity?.current?.customer ?? null,
         chains,
-      })
+      }
+      rows.addCustomer(row)
+      if (onWritten !== undefined) written.push(row)
       this.#pinned -= history.interactions.length + 1
       history.changed = 0
       history.writing = true
       history.dated = true
     }
     if (this.#changed.length === 0) this.#undated = []
-    const [hasRows, rejected] = [this.#newInteractions > 0 || changed.length > 0, this.#rejected]
+    const hasRows = this.#newInteractions > 0 || changed.length > 0
+    const aside = { rejected: this.#rejected, following: this.#following }
     this.#rows = this.#store.newRows()
     this.#newInteractions = 0
     this.#rejected = []
-    this.#write = this.#writeAll(rejected, hasRows ? rows : null, position).then(() => {
+    this.#following = []
+    this.#write = this.#writeAll(aside, hasRows ? rows : null, position).then(() => {
       for (const history of changed) history.writing = false
+      onWritten?.(written)
     })
     // The failure is met by whoever awaits the write next; here it must not count as unhandled.
     this.#write.catch(() => {})
   }
 
   /** The order is the promise: nothing is skipped (P6) or counted (P2) before what it stands for is durable. */
-  async #writeAll(rejected: readonly RejectedRecord[], rows: Rows | null, position: Position | null): Promise<void> {
+  async #writeAll({ rejected, following }: Aside, rows: Rows | null, position: Position | null): Promise<void> {
     if (rejected.length > 0) await this.#options.putAside(rejected)
+    if (following.length > 0) await this.#options.follow(following)
     if (rows !== null) await rows.write()
     if (position !== null) {
       await this.#store.writePosition(position)
@@ -385,6 +497,12 @@ export class PartitionTracker {
     if (imports.length > IMPORTS_KEPT) imports.shift()
     return begun
   }
+}
+
+/** What goes to the log, before the rows. */
+interface Aside {
+  readonly rejected: readonly RejectedRecord[]
+  readonly following: readonly Following[]
 }
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] }
@@ -434,8 +552,27 @@ async function loadCatalogue(store: TrackerStore, hash: string): Promise<Catalog
   return content === null ? null : catalogueFromContent(content)
 }
 
-/** Null where the fact concerns everybody. */
+/** Whom the fact concerns and nothing else; null where it is everybody, or more is to be read for it. */
 function personIn(fact: Fact): Person | null {
-  if (fact.kind === 'interaction') return personOf(fact.interaction)
-  return fact.kind === 'touch' ? fact.person : null
+  switch (fact.kind) {
+    case 'interaction':
+      return personOf(fact.interaction)
+    case 'touch':
+      return fact.person
+    case 'link':
+      return { kind: 'anonymous', customer: fact.link.anonymousId }
+    case 'unlink':
+      return { kind: 'anonymous', customer: fact.anonymousId }
+    default:
+      return null
+  }
+}
+
+/** The link that an interaction with both ids says, null where another one of this customer has said it already. */
+function linkSaidBy({ interactions }: Remembered, interaction: Interaction, id: string): IdentityLink | null {
+  const { customer, anonymousId } = interaction
+  if (customer === undefined || anonymousId === undefined) return null
+  // The newest is the interaction itself, and most often the one before it is of the same device.
+  for (let k = interactions.length - 2; k >= 0; k--) if (interactions[k]?.anonymousId === anonymousId) return null
+  return { id, anonymousId, customer }
 }

@@ -1,13 +1,15 @@
 import { type Chain, type ChainInteraction, type Episode, REASONS, STATES } from '@weaklink/chains'
 import { column } from '@weaklink/clickhouse'
 import { ACTORS, type Interaction, OUTCOMES, type Person, personOf, REACTIONS } from '@weaklink/interactions'
-import type { CustomerRow, InteractionRow, Position } from './store.ts'
+import type { CustomerRow, IdentityRow, InteractionRow, Position } from './store.ts'
 
 /** Rows as columns of the tables in packages/clickhouse/migrations, where the numbers of the enums stand as well. */
 
 const KIND = "Enum8('customer' = 1, 'anonymous' = 2)"
 const STATE = "Enum8('open' = 0, 'converted' = 1, 'broken' = 2, 'ignored' = 3)"
 const REASON = "Enum8('' = 0, 'refused' = 1, 'abandoned' = 2, 'dissatisfied' = 3, 'silence' = 4)"
+const CHANGE = "Enum8('linked' = 1, 'refused' = 2, 'unlinked' = 3, 'withdrawn' = 4)"
+const CHANGES = ['linked', 'refused', 'unlinked', 'withdrawn'] as const
 const ACTOR = "Enum8('customer' = 1, 'company' = 2)"
 const OUTCOME = "Enum8('continued' = 1, 'bought' = 2, 'refused' = 3, 'abandoned' = 4)"
 const REACTION = "Enum8('positive' = 1, 'neutral' = 2, 'negative' = 3)"
@@ -23,6 +25,8 @@ export function interactionColumns() {
     reaction: column.string(),
     ...detailColumns(),
     anonymousId: column.string(),
+    link: column.string(),
+    behind: column.string(),
     partition: column.uint32(),
     version: column.uint64(),
   }
@@ -30,7 +34,7 @@ export function interactionColumns() {
 
 export function pushInteraction(
   to: ReturnType<typeof interactionColumns>,
-  { interaction, partition, version }: InteractionRow,
+  { interaction, link, behind, partition, version }: InteractionRow,
 ): void {
   pushPerson(to, personOf(interaction))
   to.id.push(interaction.id)
@@ -41,8 +45,32 @@ export function pushInteraction(
   to.reaction.push(interaction.reaction ?? '')
   pushDetails(to, interaction)
   to.anonymousId.push(interaction.anonymousId ?? '')
+  to.link.push(link)
+  to.behind.push(behind)
   to.partition.push(partition)
   to.version.push(version)
+}
+
+export function identityColumns() {
+  return {
+    ...personColumns(),
+    change: column.enum8(CHANGE),
+    linkId: column.string(),
+    link: column.string(),
+    other: column.string(),
+    partition: column.uint32(),
+    version: column.uint64(),
+  }
+}
+
+export function pushIdentity(to: ReturnType<typeof identityColumns>, row: IdentityRow): void {
+  pushPerson(to, row.person)
+  to.change.push(CHANGES.indexOf(row.change) + 1)
+  to.linkId.push(row.linkId)
+  to.link.push(row.link)
+  to.other.push(row.other)
+  to.partition.push(row.partition)
+  to.version.push(row.version)
 }
 
 export function customerColumns() {
@@ -52,6 +80,7 @@ export function customerColumns() {
     version: column.uint64(),
     catalogue: column.lowCardinality(),
     nextDeadline: column.nullable(column.dateTime64()),
+    movedTo: column.string(),
     chains: column.array(column.tuple(chainColumns())),
   }
 }
@@ -62,6 +91,7 @@ export function pushCustomer(to: ReturnType<typeof customerColumns>, row: Custom
   to.version.push(row.version)
   to.catalogue.push(row.catalogue)
   to.nextDeadline.push(row.nextDeadline)
+  to.movedTo.push(row.movedTo ?? '')
   for (const chain of row.chains) pushChain(to.chains.elements.fields, chain)
   to.chains.end()
 }

@@ -1,5 +1,6 @@
 import type { Chain } from '@weaklink/chains'
 import type { Interaction, Person } from '@weaklink/interactions'
+import type { IdentityChange } from './identity.ts'
 
 /**
  * What the tracker remembers, and all it remembers: everything else is a cache. One implementation is ClickHouse; the
@@ -9,10 +10,10 @@ export interface TrackerStore {
   /** The newest position of every partition that was ever written: where to go on, or what a new log goes on from. */
   loadPositions(): Promise<readonly Position[]>
   /**
-   * The stored interactions of these persons as of a version: only rows below it, so that a replay repeats itself
-   * exactly. In the order of the log. Persons without any are left out.
+   * What is stored of these persons as of a version: only rows below it, so that a replay repeats itself exactly. In the
+   * order of the log, by personKey. Persons of whom nothing is stored are left out.
    */
-  loadInteractions(persons: readonly Person[], below: number): Promise<ReadonlyMap<string, readonly Interaction[]>>
+  loadHistories(persons: readonly Person[], below: number): Promise<ReadonlyMap<string, StoredHistory>>
   /** The deadlines of what is open, for a partition that this process comes to own. */
   loadDeadlines(partition: number): Promise<Iterable<{ person: Person; deadline: number }>>
   /** The catalogue's content by its hash, null where nobody stored it. */
@@ -27,8 +28,9 @@ export interface TrackerStore {
 /** Rows that are written together. Each is taken as it is when it is added; nothing of it is kept in another form. */
 export interface Rows {
   addInteraction(row: InteractionRow): void
+  addIdentity(row: IdentityRow): void
   addCustomer(row: CustomerRow): void
-  /** Writes interactions, then customers: both durable when it resolves. Writing the same rows again changes nothing. */
+  /** Writes interactions and identities, then customers: all durable when it resolves. Writing the same rows again changes nothing. */
   write(): Promise<void>
 }
 
@@ -37,8 +39,25 @@ export function versionOf(epoch: number, offset: number): number {
   return epoch * 2 ** 40 + offset
 }
 
+/** Somebody's past as it is stored. */
+export interface StoredHistory {
+  /** `link`: of one that was moved here, the id of the link; empty where it came under this person. */
+  readonly interactions: readonly { readonly interaction: Interaction; readonly link: string }[]
+  readonly identity: readonly IdentityChange[]
+}
+
 export interface InteractionRow {
   readonly interaction: Interaction
+  /** Of one that was moved here from somebody anonymous: the id of the link, else empty. */
+  readonly link: string
+  /** The link that moved the one here which counts in its stead, until that is withdrawn; else empty. */
+  readonly behind: string
+  readonly partition: number
+  readonly version: number
+}
+
+export interface IdentityRow extends IdentityChange {
+  readonly person: Person
   readonly partition: number
   readonly version: number
 }
@@ -50,6 +69,8 @@ export interface CustomerRow {
   /** Hash of the catalogue that the chains were derived under. */
   readonly catalogue: string
   readonly nextDeadline: number | null
+  /** Of somebody anonymous who is a customer: which one. The chains are there. */
+  readonly movedTo: string | null
   readonly chains: readonly Chain[]
 }
 

@@ -1,11 +1,9 @@
 import { type Catalogue, contentOf } from '@weaklink/chains'
 import type { Consumer, EventLog, NewRecord } from '@weaklink/event-log'
-import { encodeFact } from '@weaklink/interactions'
-import { PartitionTracker, type RejectedRecord } from './partition.ts'
-import type { Position, TrackerStore } from './store.ts'
+import { encodeFact, IMPORT_HEADER, INTERACTIONS_TOPIC, partitionOf, REJECTED_TOPIC } from '@weaklink/interactions'
+import { type Following, PartitionTracker, type RejectedRecord } from './partition.ts'
+import type { CustomerRow, Position, TrackerStore } from './store.ts'
 
-export const INTERACTIONS_TOPIC = 'weaklink.interactions'
-export const REJECTED_TOPIC = 'weaklink.rejected'
 const GROUP = 'weaklink-tracker'
 
 export interface TrackerOptions {
@@ -24,6 +22,8 @@ export interface TrackerOptions {
   readonly flushRows?: number
   /** Rows wait at most about this long before they are written while the log does not pause. */
   readonly flushMs?: number
+  /** Told of customers whose rows were written: their chains as everybody can read them from now on. */
+  readonly onWritten?: (rows: readonly CustomerRow[]) => void
 }
 
 const TRACKER_DEFAULTS = {
@@ -34,12 +34,20 @@ const TRACKER_DEFAULTS = {
   flushMs: 1_000,
 } as const
 
+/** An import that brought nothing for this long has ended, or was interrupted. */
+const IMPORT_PAUSE_MS = 5_000
+/**
+ * What one record makes follow, at most: an interaction with both ids a link, that link the moved interactions. Whoever
+ * waits for everything waits so many times for what the log then holds.
+ */
+const FOLLOWING_ROUNDS = 3
+
 export interface Tracker {
   /** Where the partitions stand, durably written or not. */
   positions(): readonly Position[]
   /**
-   * Resolves when everything that the log held when it was asked for is durable in the store. For a tracker that is
-   * alone: it waits for every partition of the topic.
+   * Resolves when everything that the log held when it was asked for, and what followed from it, is durable in the
+   * store. For a tracker that is alone: it waits for every partition of the topic.
    */
   settled(): Promise<void>
   /** Writes what was taken in, and stops. */
@@ -55,7 +63,7 @@ export async function startTracker(options: TrackerOptions): Promise<Tracker> {
   const { identity, partitions: partitionCount } = await log.describe(INTERACTIONS_TOPIC)
   const cacheLimit = settings.cacheLimit / partitionCount
   await store.storeCatalogue(options.catalogue.hash, contentOf(options.catalogue))
-  const partitions = new Map<number, { tracker: PartitionTracker; flushedAt: number; tickedAt: number }>()
+  const partitions = new Map<number, Owned>()
   const waiting = new Set<{
     ends: ReadonlyMap<number, number>
     resolve: () => void
@@ -84,15 +92,23 @@ export async function startTracker(options: TrackerOptions): Promise<Tracker> {
     async assigned(partition) {
       const range = (await log.ranges(INTERACTIONS_TOPIC)).find((one) => one.partition === partition)
       const tracker = await PartitionTracker.open(
-        { ...settings, cacheLimit, partition, logIdentity: identity, putAside: (rejected) => putAside(log, rejected) },
+        {
+          ...settings,
+          cacheLimit,
+          partition,
+          logIdentity: identity,
+          putAside: (rejected) => putAside(log, rejected),
+          follow: (records) => follow(log, partitionCount, records),
+        },
         range?.start ?? 0,
       )
-      partitions.set(partition, { tracker, flushedAt: Date.now(), tickedAt: 0 })
+      partitions.set(partition, { tracker, flushedAt: Date.now(), tickedAt: 0, importedAt: 0 })
       return tracker.position.offset
     },
     async records(partition, records) {
       const part = owned(partition)
       await part.tracker.take(records)
+      if (records.some(({ headers }) => headers[IMPORT_HEADER] !== undefined)) part.importedAt = Date.now()
       if (Date.now() - part.flushedAt < settings.flushMs) return
       part.flushedAt = Date.now()
       await part.tracker.flush()
@@ -108,6 +124,8 @@ export async function startTracker(options: TrackerOptions): Promise<Tracker> {
       const now = Date.now()
       const next = part.tracker.nextDeadline()
       if (next === null || now <= next || now - part.tickedAt < 1_000) return
+      // While an import feeds the log, a tick would only end what the next line goes on with.
+      if (now - part.importedAt < IMPORT_PAUSE_MS) return
       part.tickedAt = now
       await log.append(INTERACTIONS_TOPIC, [{ partition, ...encodeFact({ kind: 'tick', tick: now }) }])
     },
@@ -129,19 +147,38 @@ export async function startTracker(options: TrackerOptions): Promise<Tracker> {
   return {
     positions: () => [...partitions.values()].map(({ tracker }) => tracker.position),
     async settled() {
-      const ranges = await log.ranges(INTERACTIONS_TOPIC)
-      const ends = new Map(ranges.map(({ partition, end }) => [partition, end]))
-      await Promise.race([
-        done.then(() => Promise.reject(new Error('the tracker was stopped before it had taken everything in'))),
-        new Promise<void>((resolve, reject) => {
-          waiting.add({ ends, resolve, reject })
-          answerWaiting()
-        }),
-      ])
+      for (let round = 0; round < FOLLOWING_ROUNDS; round++) {
+        const ranges = await log.ranges(INTERACTIONS_TOPIC)
+        const ends = new Map(ranges.map(({ partition, end }) => [partition, end]))
+        await Promise.race([
+          done.then(() => Promise.reject(new Error('the tracker was stopped before it had taken everything in'))),
+          new Promise<void>((resolve, reject) => {
+            waiting.add({ ends, resolve, reject })
+            answerWaiting()
+          }),
+        ])
+      }
     },
     stop: () => consumer.stop(),
     done,
   }
+}
+
+interface Owned {
+  readonly tracker: PartitionTracker
+  flushedAt: number
+  tickedAt: number
+  /** When the last record of an import came. */
+  importedAt: number
+}
+
+/** Appends what follows from records taken in, each to the partition of whom it concerns. */
+async function follow(log: EventLog, partitions: number, following: readonly Following[]): Promise<void> {
+  const records = following.map(({ fact, headers }): NewRecord => {
+    const record = encodeFact(fact, headers)
+    return { partition: partitionOf(new TextDecoder().decode(record.key ?? new Uint8Array()), partitions), ...record }
+  })
+  await log.append(INTERACTIONS_TOPIC, records)
 }
 
 /** Sets rejected records aside with their raw bytes, their coordinates and the reason. */

@@ -1,9 +1,25 @@
-import { type Interaction, type Person, personKey, personOf } from '@weaklink/interactions'
-import { type CustomerRow, type InteractionRow, type Position, type TrackerStore, versionOf } from '../src/store.ts'
+import { type Person, personKey, personOf } from '@weaklink/interactions'
+import {
+  type CustomerRow,
+  type IdentityRow,
+  type InteractionRow,
+  type Position,
+  type StoredHistory,
+  type TrackerStore,
+  versionOf,
+} from '../src/store.ts'
+
+export interface RowLists {
+  readonly interactions: readonly InteractionRow[]
+  readonly identities: readonly IdentityRow[]
+  readonly customers: readonly CustomerRow[]
+}
+
+export const NO_ROWS: RowLists = { interactions: [], identities: [], customers: [] }
 
 /** A tracker's store that is given its rows as lists: easier to write down, and to plant mistakes in. */
 export interface ListStore extends Omit<TrackerStore, 'newRows'> {
-  writeRows(interactions: readonly InteractionRow[], customers: readonly CustomerRow[]): Promise<void>
+  writeRows(rows: RowLists): Promise<void>
 }
 
 /** The port of a tracker over such a store. */
@@ -11,11 +27,12 @@ export function trackerStoreOf(store: ListStore): TrackerStore {
   return {
     ...store,
     newRows() {
-      const [interactions, customers]: [InteractionRow[], CustomerRow[]] = [[], []]
+      const [interactions, identities, customers]: [InteractionRow[], IdentityRow[], CustomerRow[]] = [[], [], []]
       return {
         addInteraction: (row) => void interactions.push(row),
+        addIdentity: (row) => void identities.push(row),
         addCustomer: (row) => void customers.push(row),
-        write: () => store.writeRows(interactions, customers),
+        write: () => store.writeRows({ interactions, identities, customers }),
       }
     },
   }
@@ -27,6 +44,7 @@ export function trackerStoreOf(store: ListStore): TrackerStore {
  */
 export class MemoryStore implements ListStore {
   readonly interactions = new Map<string, InteractionRow>()
+  readonly identities = new Map<string, IdentityRow>()
   readonly customers = new Map<string, CustomerRow>()
   readonly positions = new Map<number, Position>()
   readonly catalogues = new Map<string, string>()
@@ -35,19 +53,20 @@ export class MemoryStore implements ListStore {
     return [...this.positions.values()]
   }
 
-  async loadInteractions(
-    persons: readonly Person[],
-    below: number,
-  ): Promise<ReadonlyMap<string, readonly Interaction[]>> {
-    const wanted = new Set(persons.map(personKey))
-    const rows = [...this.interactions.values()]
-      .filter((row) => row.version < below)
-      .sort((a, b) => a.version - b.version)
-    const histories = new Map<string, Interaction[]>()
-    for (const { interaction } of rows) {
-      const key = personKey(personOf(interaction))
-      if (!wanted.has(key)) continue
-      histories.set(key, [...(histories.get(key) ?? []), interaction])
+  async loadHistories(persons: readonly Person[], below: number): Promise<ReadonlyMap<string, StoredHistory>> {
+    const histories = new Map<string, StoredHistory>()
+    for (const person of persons) {
+      const key = personKey(person)
+      const ofPerson = <T extends { readonly version: number }>(
+        rows: Map<string, T>,
+        personOfRow: (row: T) => Person,
+      ) =>
+        [...rows.values()]
+          .filter((row) => row.version < below && personKey(personOfRow(row)) === key)
+          .sort((a, b) => a.version - b.version)
+      const interactions = ofPerson(this.interactions, ({ interaction }) => personOf(interaction))
+      const identity = ofPerson(this.identities, (row) => row.person)
+      if (interactions.length + identity.length > 0) histories.set(key, { interactions, identity })
     }
     return histories
   }
@@ -68,12 +87,13 @@ export class MemoryStore implements ListStore {
     this.catalogues.set(hash, content)
   }
 
-  async writeRows(interactions: readonly InteractionRow[], customers: readonly CustomerRow[]): Promise<void> {
+  async writeRows({ interactions, identities, customers }: RowLists): Promise<void> {
     for (const row of interactions) {
-      const key = `${personKey(personOf(row.interaction))}\0${row.interaction.id}`
+      const key = `${personKey(personOf(row.interaction))}\0${row.interaction.id}\0${row.link}`
       const stored = this.interactions.get(key)
       if (stored === undefined || row.version <= stored.version) this.interactions.set(key, row)
     }
+    for (const row of identities) this.identities.set(`${personKey(row.person)}\0${row.version}`, row)
     for (const row of customers) {
       const key = personKey(row.person)
       const stored = this.customers.get(key)

@@ -1,4 +1,5 @@
 import { type CustomerRow, versionOf } from '../src/store.ts'
+import { NO_ROWS } from './memory-store.ts'
 import type { Outcome, Plant, Ports } from './simulator.ts'
 
 /** Versions of one epoch lie closer together than this. */
@@ -13,6 +14,9 @@ export interface Mistake {
 /** Of every customer: the versions would give some mistakes away that nobody could see in a report. */
 const chains = ({ customers }: Outcome) => new Map([...customers].map(([key, one]) => [key, one.chains]))
 
+/** Who is who, and what each one did. */
+const stitching = ({ misplaced }: Outcome) => misplaced
+
 /**
  * Mistakes that a tracker, or its store, could make: each breaks one sentence of "Determinism instead of transactions"
  * in ARCHITECTURE.md. They are planted between the two, so that the tracker under test is the real one.
@@ -20,8 +24,8 @@ const chains = ({ customers }: Outcome) => new Map([...customers].map(([key, one
 export const MISTAKES: Readonly<Record<string, Mistake>> = {
   'T is lost at a restart': {
     breaks: chains,
-    plant: ({ store, putAside }) => ({
-      putAside,
+    plant: ({ store, ...others }) => ({
+      ...others,
       store: {
         ...store,
         loadPositions: async () => (await store.loadPositions()).map((position) => ({ ...position, tick: null })),
@@ -31,38 +35,43 @@ export const MISTAKES: Readonly<Record<string, Mistake>> = {
 
   'a load sees the future': {
     breaks: chains,
-    plant: ({ store, putAside }) => ({
-      putAside,
-      store: { ...store, loadInteractions: (persons) => store.loadInteractions(persons, Number.POSITIVE_INFINITY) },
+    plant: ({ store, ...others }) => ({
+      ...others,
+      store: { ...store, loadHistories: (persons) => store.loadHistories(persons, Number.POSITIVE_INFINITY) },
     }),
   },
 
   'a load sees one record too many': {
     breaks: chains,
-    plant: ({ store, putAside }) => ({
-      putAside,
-      store: { ...store, loadInteractions: (persons, below) => store.loadInteractions(persons, below + 1) },
+    plant: ({ store, ...others }) => ({
+      ...others,
+      store: { ...store, loadHistories: (persons, below) => store.loadHistories(persons, below + 1) },
     }),
   },
 
   'a load sees one record too few': {
     breaks: chains,
-    plant: ({ store, putAside }) => ({
-      putAside,
-      store: { ...store, loadInteractions: (persons, below) => store.loadInteractions(persons, below - 1) },
+    plant: ({ store, ...others }) => ({
+      ...others,
+      store: { ...store, loadHistories: (persons, below) => store.loadHistories(persons, below - 1) },
     }),
   },
 
   'a new log forgets what the older ones brought': {
     breaks: chains,
-    plant: ({ store, putAside }) => ({
-      putAside,
+    plant: ({ store, ...others }) => ({
+      ...others,
       store: {
         ...store,
-        async loadInteractions(persons, below) {
-          const older = await store.loadInteractions(persons, below - (below % EPOCH))
-          const all = await store.loadInteractions(persons, below)
-          return new Map([...all].map(([key, list]) => [key, list.slice(older.get(key)?.length ?? 0)]))
+        async loadHistories(persons, below) {
+          const older = await store.loadHistories(persons, below - (below % EPOCH))
+          const all = await store.loadHistories(persons, below)
+          return new Map(
+            [...all].map(([key, { interactions, identity }]) => [
+              key,
+              { identity, interactions: interactions.slice(older.get(key)?.interactions.length ?? 0) },
+            ]),
+          )
         },
       },
     }),
@@ -70,27 +79,27 @@ export const MISTAKES: Readonly<Record<string, Mistake>> = {
 
   'the position is written before the rows': {
     breaks: chains,
-    plant: ({ store, putAside }) => {
+    plant: ({ store, ...others }) => {
       const late = afterPosition(store)
       return {
-        putAside,
-        store: { ...late.store, writeRows: late.hold((rows, customers) => store.writeRows(rows, customers)) },
+        ...others,
+        store: { ...late.store, writeRows: late.hold((rows) => store.writeRows(rows)) },
       }
     },
   },
 
   "the position is written before the customers' rows": {
     breaks: chains,
-    plant: ({ store, putAside }) => {
+    plant: ({ store, ...others }) => {
       const late = afterPosition(store)
-      const customersLate = late.hold((customers: readonly CustomerRow[]) => store.writeRows([], customers))
+      const customersLate = late.hold((customers: readonly CustomerRow[]) => store.writeRows({ ...NO_ROWS, customers }))
       return {
-        putAside,
+        ...others,
         store: {
           ...late.store,
-          async writeRows(interactions, customers) {
-            await store.writeRows(interactions, [])
-            await customersLate(customers)
+          async writeRows(rows) {
+            await store.writeRows({ ...rows, customers: [] })
+            await customersLate(rows.customers)
           },
         },
       }
@@ -99,22 +108,22 @@ export const MISTAKES: Readonly<Record<string, Mistake>> = {
 
   'the position is written before what was rejected is put aside': {
     breaks: ({ rejected }) => rejected,
-    plant: ({ store, putAside }) => {
+    plant: ({ store, putAside, ...others }) => {
       const late = afterPosition(store)
-      return { store: late.store, putAside: late.hold(putAside) }
+      return { ...others, store: late.store, putAside: late.hold(putAside) }
     },
   },
 
   'rows are acknowledged before they are durable': {
     breaks: chains,
-    plant: ({ store, putAside }) => {
+    plant: ({ store, ...others }) => {
       const held: (() => Promise<void>)[] = []
       return {
-        putAside,
+        ...others,
         store: {
           ...store,
-          async writeRows(interactions, customers) {
-            held.push(() => store.writeRows(interactions, customers))
+          async writeRows(rows) {
+            held.push(() => store.writeRows(rows))
           },
           async writePosition(position) {
             for (const write of held.splice(0)) await write()
@@ -127,44 +136,42 @@ export const MISTAKES: Readonly<Record<string, Mistake>> = {
 
   'the offset alone is the version, whatever the log': {
     breaks: chains,
-    plant: ({ store, putAside }) => ({
-      putAside,
+    plant: ({ store, ...others }) => ({
+      ...others,
       store: {
         ...store,
-        loadInteractions: (persons, below) => store.loadInteractions(persons, below % EPOCH),
-        writeRows: (interactions, customers) =>
-          store.writeRows(
-            interactions.map((row) => ({ ...row, version: row.version % EPOCH })),
-            customers.map((row) => ({ ...row, version: row.version % EPOCH })),
-          ),
+        loadHistories: (persons, below) => store.loadHistories(persons, below % EPOCH),
+        writeRows: ({ interactions, identities, customers }) =>
+          store.writeRows({
+            interactions: interactions.map((row) => ({ ...row, version: row.version % EPOCH })),
+            identities: identities.map((row) => ({ ...row, version: row.version % EPOCH })),
+            customers: customers.map((row) => ({ ...row, version: row.version % EPOCH })),
+          }),
       },
     }),
   },
 
   "of a customer's rows the one written last wins": {
     breaks: chains,
-    plant: ({ store, putAside }) => ({
-      putAside,
+    plant: ({ store, ...others }) => ({
+      ...others,
       store: {
         ...store,
-        writeRows: (interactions, customers) =>
-          store.writeRows(
-            interactions,
-            customers.map((row) => ({ ...row, version: 0 })),
-          ),
+        writeRows: (rows) =>
+          store.writeRows({ ...rows, customers: rows.customers.map((row) => ({ ...row, version: 0 })) }),
       },
     }),
   },
 
   'who starts does not know what is open': {
     breaks: chains,
-    plant: ({ store, putAside }) => ({ putAside, store: { ...store, loadDeadlines: async () => [] } }),
+    plant: ({ store, ...others }) => ({ ...others, store: { ...store, loadDeadlines: async () => [] } }),
   },
 
   'the catalogue in force is lost at a restart': {
     breaks: chains,
-    plant: ({ store, putAside }, { catalogues }) => ({
-      putAside,
+    plant: ({ store, ...others }, { catalogues }) => ({
+      ...others,
       store: {
         ...store,
         loadPositions: async () =>
@@ -175,12 +182,73 @@ export const MISTAKES: Readonly<Record<string, Mistake>> = {
 
   'what was counted is lost at a restart': {
     breaks: ({ position }) => position,
-    plant: ({ store, putAside }) => ({
-      putAside,
+    plant: ({ store, ...others }) => ({
+      ...others,
       store: {
         ...store,
         loadPositions: async () =>
           (await store.loadPositions()).map((position) => ({ ...position, accepted: 0, duplicates: 0, rejected: 0 })),
+      },
+    }),
+  },
+
+  'what follows is appended after the position': {
+    breaks: stitching,
+    plant: ({ store, follow, ...others }) => {
+      const late = afterPosition(store)
+      return { ...others, store: late.store, follow: late.hold(follow) }
+    },
+  },
+
+  'links are lost at a restart': {
+    breaks: chains,
+    plant: ({ store, ...others }) => ({
+      ...others,
+      store: {
+        ...store,
+        async loadHistories(persons, below) {
+          const all = await store.loadHistories(persons, below)
+          return new Map([...all].map(([key, history]) => [key, { ...history, identity: [] }]))
+        },
+      },
+    }),
+  },
+
+  'what was refused is forgotten': {
+    breaks: chains,
+    plant: ({ store, ...others }) => ({
+      ...others,
+      store: {
+        ...store,
+        writeRows: (rows) =>
+          store.writeRows({ ...rows, identities: rows.identities.filter(({ change }) => change !== 'refused') }),
+      },
+    }),
+  },
+
+  'what was moved has the key of what came itself': {
+    breaks: chains,
+    plant: ({ store, ...others }) => ({
+      ...others,
+      store: {
+        ...store,
+        writeRows: (rows) =>
+          store.writeRows({
+            ...rows,
+            interactions: rows.interactions.map((row) => ({ ...row, link: row.link === '' ? '' : 'any' })),
+          }),
+      },
+    }),
+  },
+
+  'what came in its own right is not kept beside what was moved': {
+    breaks: chains,
+    plant: ({ store, ...others }) => ({
+      ...others,
+      store: {
+        ...store,
+        writeRows: (rows) =>
+          store.writeRows({ ...rows, interactions: rows.interactions.filter(({ behind }) => behind === '') }),
       },
     }),
   },

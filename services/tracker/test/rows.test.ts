@@ -1,7 +1,7 @@
 import { type Columns, migrate } from '@weaklink/clickhouse'
 import { startTestStore, type TestStore } from '@weaklink/clickhouse/test-support'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { customerColumns, interactionColumns, positionColumns } from '../src/rows.ts'
+import { customerColumns, identityColumns, interactionColumns, positionColumns } from '../src/rows.ts'
 
 // The server converts what differs, silently: an enum numbered otherwise here than there would change its words.
 
@@ -27,6 +27,7 @@ describe('the columns that the tracker writes are those of the table', () => {
   }
   const tables: [table: string, columns: Columns][] = [
     ['interactions_log', interactionColumns()],
+    ['identity_log', identityColumns()],
     ['customer_chains', customerColumns()],
     ['positions', positionColumns(position)],
   ]

@@ -11,7 +11,8 @@ export type Entry =
 
 /** What happens while the log is there, one after the other. A process that dies is started again at once. */
 export type Happening =
-  | { readonly kind: 'take'; readonly records: number }
+  /** So many records come, and so many are taken. */
+  | { readonly kind: 'take'; readonly produced: number; readonly records: number }
   | { readonly kind: 'flush' }
   | { readonly kind: 'settle' }
   /** Dies here, with whatever write is under way. */
@@ -51,7 +52,14 @@ const MAX_LOGS = 3
 const MAX_FACTS = 45
 
 const happening: fc.Arbitrary<Happening> = fc.oneof(
-  { weight: 8, arbitrary: fc.record({ kind: fc.constant('take' as const), records: fc.integer({ min: 1, max: 9 }) }) },
+  {
+    weight: 8,
+    arbitrary: fc.record({
+      kind: fc.constant('take' as const),
+      produced: fc.nat(12),
+      records: fc.integer({ min: 1, max: 9 }),
+    }),
+  },
   { weight: 2, arbitrary: fc.constant({ kind: 'flush' as const }) },
   { weight: 1, arbitrary: fc.constant({ kind: 'settle' as const }) },
   { weight: 1, arbitrary: fc.constant({ kind: 'kill' as const }) },
@@ -69,11 +77,12 @@ const happening: fc.Arbitrary<Happening> = fc.oneof(
   },
 )
 
-/** The third is not the first, although they have the same name. */
+/** The second is not the first, although they have the same name. */
 const PERSONS: readonly Person[] = [
   { kind: 'customer', customer: 'u' },
-  { kind: 'customer', customer: 'v' },
   { kind: 'anonymous', customer: 'u' },
+  { kind: 'customer', customer: 'v' },
+  { kind: 'anonymous', customer: 'w' },
 ]
 const NOBODY: Person = { kind: 'customer', customer: 'nobody' }
 
@@ -97,6 +106,20 @@ const extra: fc.Arbitrary<(catalogues: readonly Catalogue[]) => Entry> = fc.oneo
     arbitrary: fc.constantFrom(...PERSONS, NOBODY).map((person) => () => control({ kind: 'touch', person })),
   },
   {
+    weight: 8,
+    arbitrary: fc
+      .record({
+        id: fc.constantFrom('l1', 'l2', 'l3', 'l4', 'l5'),
+        anonymousId: fc.constantFrom('u', 'u', 'w', 'w', 'nobody'),
+        customer: fc.constantFrom('u', 'u', 'v', 'nobody'),
+      })
+      .map((link) => () => control({ kind: 'link', link })),
+  },
+  {
+    weight: 3,
+    arbitrary: fc.constantFrom('u', 'w').map((anonymousId) => () => control({ kind: 'unlink', anonymousId })),
+  },
+  {
     weight: 1,
     arbitrary: fc.constantFrom('i1', 'i2').map((importId) => () => control({ kind: 'import-end', importId })),
   },
@@ -111,11 +134,18 @@ const extra: fc.Arbitrary<(catalogues: readonly Catalogue[]) => Entry> = fc.oneo
 export const schedules: fc.Arbitrary<Schedule> = fc
   .record({
     cases: fc.array(anyCase, { minLength: 1, maxLength: PERSONS.length }),
-    order: fc.array(fc.record({ pick: fc.nat(5), importId: fc.constantFrom(null, 'i1', 'i2') }), {
-      minLength: MAX_FACTS,
-      maxLength: MAX_FACTS,
-    }),
-    extras: fc.array(fc.record({ at: fc.nat(60), extra }), { maxLength: 8 }),
+    order: fc.array(
+      fc.record({
+        pick: fc.nat(5),
+        importId: fc.constantFrom(null, 'i1', 'i2'),
+        /** Which cookie a customer's interaction carries as well. */
+        cookie: fc.constantFrom(undefined, undefined, undefined, undefined, 'u', 'w'),
+        /** Whose somebody anonymous turns out to be: the same interaction comes again, as theirs. */
+        owner: fc.constantFrom(undefined, undefined, undefined, undefined, 'u', 'v'),
+      }),
+      { minLength: MAX_FACTS, maxLength: MAX_FACTS },
+    ),
+    extras: fc.array(fc.record({ at: fc.nat(60), extra }), { maxLength: 12 }),
     cuts: fc.array(fc.nat(60), { maxLength: MAX_LOGS - 1 }),
     again: fc.constantFrom(0, 0, 3, 12),
     happenings: fc.array(fc.array(happening, { maxLength: 16 }), { minLength: MAX_LOGS, maxLength: MAX_LOGS }),
@@ -133,11 +163,21 @@ export const schedules: fc.Arbitrary<Schedule> = fc
   .map(({ cases, order, extras, cuts, again, happenings, ...rest }): Schedule => {
     const queues = cases.map(({ arrivals }, k) => arrivals.map((one) => ofPerson(one, PERSONS[k]!)))
     const entries: Entry[] = []
-    for (const { pick, importId } of order) {
+    for (const { pick, importId, cookie, owner } of order) {
       const left = queues.filter((queue) => queue.length > 0)
       const interaction = left[pick % Math.max(left.length, 1)]?.shift()
-      if (interaction !== undefined) {
-        entries.push({ kind: 'fact', fact: { kind: 'interaction', interaction }, importId })
+      if (interaction === undefined) continue
+      const came =
+        interaction.customer === undefined || cookie === undefined
+          ? interaction
+          : { ...interaction, anonymousId: cookie }
+      entries.push({ kind: 'fact', fact: { kind: 'interaction', interaction: came }, importId })
+      if (came.customer === undefined && owner !== undefined) {
+        entries.push({
+          kind: 'fact',
+          fact: { kind: 'interaction', interaction: { ...came, customer: owner } },
+          importId,
+        })
       }
     }
     const catalogues = cases.slice(0, 2).map(({ catalogue }) => catalogue)

@@ -5,16 +5,26 @@ import {
   encodeFact,
   IMPORT_HEADER,
   type Interaction,
+  LINK_HEADER,
   type Person,
   personKey,
   personOf,
+  type RawRecord,
   sameContent,
 } from '@weaklink/interactions'
 import { oracle } from '../../../packages/chains/src/oracle.ts'
-import { PartitionTracker, type RejectedRecord } from '../src/partition.ts'
-import { type CustomerRow, type ImportCounts, type InteractionRow, type Position, versionOf } from '../src/store.ts'
-import { type ListStore, MemoryStore, trackerStoreOf } from './memory-store.ts'
+import { type Following, PartitionTracker, type RejectedRecord } from '../src/partition.ts'
+import {
+  type CustomerRow,
+  type IdentityRow,
+  type ImportCounts,
+  type InteractionRow,
+  type Position,
+  versionOf,
+} from '../src/store.ts'
+import { type ListStore, MemoryStore, NO_ROWS, trackerStoreOf } from './memory-store.ts'
 import { type Entry, type Happening, RECORDED_AT, type Schedule } from './schedule.ts'
+import { misplaced } from './stitching.ts'
 
 /**
  * The simulator: trackers of one partition live and die by a schedule over a store in memory, and what is there in the
@@ -26,6 +36,7 @@ import { type Entry, type Happening, RECORDED_AT, type Schedule } from './schedu
 export interface Ports {
   readonly store: ListStore
   readonly putAside: (rejected: readonly RejectedRecord[]) => Promise<void>
+  readonly follow: (following: readonly Following[]) => Promise<void>
 }
 
 /** Stands between a tracker and its ports, anew for every process: what it holds back dies with that. */
@@ -34,47 +45,56 @@ export type Plant = (ports: Ports, schedule: Schedule) => Ports
 /** Everything that is there in the end. */
 export interface Outcome {
   /** By personKey. */
-  readonly customers: ReadonlyMap<string, Pick<CustomerRow, 'version' | 'catalogue' | 'chains' | 'nextDeadline'>>
-  /** By personKey and id. */
-  readonly interactions: ReadonlyMap<string, Pick<InteractionRow, 'version' | 'interaction'>>
+  readonly customers: ReadonlyMap<
+    string,
+    Pick<CustomerRow, 'version' | 'catalogue' | 'chains' | 'nextDeadline' | 'movedTo'>
+  >
+  /** By personKey, id and link. */
+  readonly interactions: ReadonlyMap<string, Omit<InteractionRow, 'partition'>>
+  /** By personKey and version. */
+  readonly identities: ReadonlyMap<string, Omit<IdentityRow, 'partition' | 'person'>>
   /** What was put aside, by its coordinates: the reason, and the bytes. */
   readonly rejected: ReadonlyMap<string, string>
   readonly position: Position | null
   /** What the last owner waits for. */
   readonly deadline: number | null
+  /** Whom the links put somewhere else than where they are: nobody. */
+  readonly misplaced: readonly string[]
+}
+
+/** A log that grows while it is read. */
+export interface Log {
+  readonly identity: string
+  readonly records: LogRecord[]
+  /** So many of them were taken in whole; what somebody late appends to a log that was replaced, nobody reads. */
+  taken: number
 }
 
 /** Runs a schedule, with something planted where that is given. `deaths`: what each process asked for when it died. */
 export async function simulate(
   schedule: Schedule,
   plant: Plant = (ports) => ports,
-): Promise<{ readonly outcome: Outcome; readonly deaths: readonly string[] }> {
+): Promise<{ readonly outcome: Outcome; readonly logs: readonly Log[]; readonly deaths: readonly string[] }> {
   const world = new World(schedule, plant)
-  for (const [k, { entries, happenings }] of schedule.logs.entries()) {
-    await world.replaceLog(logOf(k + 1, entries))
+  for (const { entries, happenings } of schedule.logs) {
+    await world.replaceLog(entries)
     for (const happening of happenings) await world.happen(happening)
     await world.finish()
   }
   await world.wakeAll()
-  return { outcome: world.outcome(), deaths: world.deaths }
+  await world.finish()
+  return { outcome: world.outcome(), logs: world.logs, deaths: world.deaths }
 }
 
-interface Log {
-  readonly identity: string
-  readonly records: readonly LogRecord[]
+function append({ records }: Log, raw: RawRecord): void {
+  records.push({ partition: 0, offset: records.length, timestamp: RECORDED_AT, ...raw })
 }
 
-function logOf(epoch: number, entries: readonly Entry[]): Log {
-  return { identity: `log ${epoch}`, records: entries.map(recordOf) }
-}
-
-function recordOf(entry: Entry, offset: number): LogRecord {
+function rawOf(entry: Entry): RawRecord {
   const headers = entry.importId === null ? {} : { [IMPORT_HEADER]: entry.importId }
-  const raw =
-    entry.kind === 'fact'
-      ? encodeFact(entry.fact, headers)
-      : { key: null, value: new TextEncoder().encode(entry.text), headers }
-  return { partition: 0, offset, timestamp: RECORDED_AT, ...raw }
+  return entry.kind === 'fact'
+    ? encodeFact(entry.fact, headers)
+    : { key: null, value: new TextEncoder().encode(entry.text), headers }
 }
 
 class Death extends Error {}
@@ -126,8 +146,11 @@ class World {
   readonly #plant: Plant
   readonly deaths: string[] = []
   readonly #store = new MemoryStore()
-  readonly #rejected = new Map<string, string>()
+  readonly #rejected: { readonly log: Log; readonly offset: number; readonly text: string }[] = []
+  readonly logs: Log[] = []
   #log!: Log
+  /** What the log will get. */
+  #toCome: readonly Entry[] = []
   #owner!: Process
   /** They do not know that somebody else has begun. */
   readonly #asleep: Process[] = []
@@ -142,19 +165,28 @@ class World {
     for (const catalogue of schedule.catalogues) this.#store.catalogues.set(catalogue.hash, contentOf(catalogue))
   }
 
-  async replaceLog(log: Log): Promise<void> {
-    this.#log = log
+  async replaceLog(entries: readonly Entry[]): Promise<void> {
+    this.#log = { identity: `log ${this.logs.length + 1}`, records: [], taken: 0 }
+    this.logs.push(this.#log)
+    this.#toCome = entries
     await this.start()
+  }
+
+  /** So many more records come. */
+  produce(count: number): void {
+    for (const entry of this.#toCome.slice(0, count)) append(this.#log, rawOf(entry))
+    this.#toCome = this.#toCome.slice(count)
   }
 
   async start(): Promise<void> {
     do {
       const { limits, catalogues, customerLimit } = this.#schedule
       const process = new Process(this.#log, this.#dyingNext.shift() ?? null)
-      const { store, putAside } = this.#plant(this.#portsOf(process), this.#schedule)
+      const { store, putAside, follow } = this.#plant(this.#portsOf(process), this.#schedule)
       const options = {
         store: trackerStoreOf(store),
         putAside,
+        follow,
         partition: 0,
         logIdentity: process.log.identity,
         catalogue: catalogues[0]!,
@@ -170,8 +202,10 @@ class World {
 
   async happen(happening: Happening): Promise<void> {
     const owner = this.#owner
-    if (happening.kind === 'take') await owner.take(happening.records)
-    else if (happening.kind === 'flush') await owner.live((tracker) => tracker.flush())
+    if (happening.kind === 'take') {
+      this.produce(happening.produced)
+      await owner.take(happening.records)
+    } else if (happening.kind === 'flush') await owner.live((tracker) => tracker.flush())
     else if (happening.kind === 'settle') await owner.live((tracker) => tracker.settle())
     else if (happening.kind === 'kill') owner.dead = true
     else if (happening.kind === 'die') {
@@ -191,12 +225,14 @@ class World {
 
   /** Everything that the log holds is taken in and written. */
   async finish(): Promise<void> {
+    this.produce(this.#toCome.length)
     for (;;) {
       while (!this.#owner.isAtTheEnd && !this.#owner.dead) await this.#owner.take(5)
       await this.#owner.live((tracker) => tracker.settle())
-      if (!this.#owner.dead) return
-      await this.start()
+      if (this.#owner.dead) await this.start()
+      else if (this.#owner.isAtTheEnd) break
     }
+    this.#log.taken = this.#log.records.length
   }
 
   /** In the end those that sleep write what they have, and what was under way arrives. */
@@ -206,17 +242,18 @@ class World {
   }
 
   outcome(): Outcome {
+    const { customers, interactions, identities } = this.#store
+    const rejected = new Map(
+      this.#rejected
+        .filter(({ log, offset }) => offset < log.taken)
+        .map(({ log, offset, text }) => [`${log.identity}, ${offset}`, text]),
+    )
     return {
-      customers: new Map(
-        [...this.#store.customers].map(([key, { version, catalogue, chains, nextDeadline }]) => [
-          key,
-          { version, catalogue, chains, nextDeadline },
-        ]),
-      ),
-      interactions: new Map(
-        [...this.#store.interactions].map(([key, { version, interaction }]) => [key, { version, interaction }]),
-      ),
-      rejected: this.#rejected,
+      customers: new Map([...customers].map(([key, { partition: _, person: __, ...row }]) => [key, row])),
+      interactions: new Map([...interactions].map(([key, { partition: _, ...row }]) => [key, row])),
+      identities: new Map([...identities].map(([key, { partition: _, person: __, ...row }]) => [key, row])),
+      misplaced: misplaced(this.#schedule, this.#store, rejected),
+      rejected,
       position: this.#store.positions.get(0) ?? null,
       deadline: this.#owner.tracker.nextDeadline(),
     }
@@ -235,21 +272,26 @@ class World {
     return {
       store: {
         loadPositions: () => asked('loadPositions', () => store.loadPositions()),
-        loadInteractions: (persons, below) => asked('loadInteractions', () => store.loadInteractions(persons, below)),
+        loadHistories: (persons, below) => asked('loadHistories', () => store.loadHistories(persons, below)),
         loadDeadlines: (partition) => asked('loadDeadlines', () => store.loadDeadlines(partition)),
         loadCatalogue: (hash) => asked('loadCatalogue', () => store.loadCatalogue(hash)),
         storeCatalogue: (hash, content) => asked('storeCatalogue', () => store.storeCatalogue(hash, content)),
-        async writeRows(interactions, customers) {
-          await asked('writeRows, interactions', () => store.writeRows(interactions, []))
-          await asked('writeRows, customers', () => store.writeRows([], customers))
+        async writeRows({ interactions, identities, customers }) {
+          await asked('writeRows, interactions', () => store.writeRows({ ...NO_ROWS, interactions }))
+          await asked('writeRows, identities', () => store.writeRows({ ...NO_ROWS, identities }))
+          await asked('writeRows, customers', () => store.writeRows({ ...NO_ROWS, customers }))
         },
         writePosition: (position) => asked('writePosition', () => store.writePosition(position)),
       },
+      follow: (following) =>
+        asked('follow', async () => {
+          for (const { fact, headers } of following) append(process.log, encodeFact(fact, headers))
+        }),
       putAside: (rejected) =>
         asked('putAside', async () => {
           for (const { record, rejection } of rejected) {
             const text = new TextDecoder().decode(record.value)
-            this.#rejected.set(`${process.log.identity}, ${record.offset}`, `${rejection.reason}: ${text}`)
+            this.#rejected.push({ log: process.log, offset: record.offset, text: `${rejection.reason}: ${text}` })
           }
         }),
     }
@@ -263,23 +305,45 @@ async function turns(count: number): Promise<void> {
 /** Somebody as the naive reading knows them. */
 interface Known {
   readonly person: Person
-  readonly byId: Map<string, Interaction>
+  /** In the order in which they came: by id, all ways that it came. */
+  readonly ways: Map<string, { readonly interaction: Interaction; readonly link: string }[]>
+  readonly links: Set<string>
+  readonly withdrawn: Set<string>
+  current: { readonly link: string; readonly customer: string } | null
   /** Of the record that changed them last, and in force at it. */
   version: number
   catalogue: Catalogue
 }
 
+/** Of each id the first way that it came and that was not taken back. */
+function counting({ ways, withdrawn }: Known): { readonly interaction: Interaction; readonly link: string }[] {
+  return [...ways.values()].flatMap((each) => each.find(({ link }) => !withdrawn.has(link)) ?? [])
+}
+
 /** What the naive reading makes of all logs, one record after the other. */
-export function expected({ logs, catalogues, customerLimit }: Schedule): Outcome {
+export function expected({ catalogues, customerLimit }: Schedule, logs: readonly Log[]): Outcome {
   const known = new Map<string, Known>()
-  const interactions = new Map<string, Pick<InteractionRow, 'version' | 'interaction'>>()
+  const interactions = new Map<string, Omit<InteractionRow, 'partition'>>()
+  const identities = new Map<string, Omit<IdentityRow, 'partition' | 'person'>>()
   const rejected = new Map<string, string>()
   let catalogue = catalogues[0]!
   let tick: number | null = null
   let position: Position | null = null
-  const chainsOf = (one: Known) => oracle(one.person, [...one.byId.values()], one.catalogue, tick)
-  for (const [k, { entries }] of logs.entries()) {
-    const { identity, records } = logOf(k + 1, entries)
+  const knownAs = (person: Person): Known =>
+    known.get(personKey(person)) ?? {
+      ...{ person, ways: new Map(), links: new Set(), withdrawn: new Set(), current: null, version: 0, catalogue },
+    }
+  const chainsOf = (one: Known) =>
+    one.current === null
+      ? oracle(
+          one.person,
+          counting(one).map(({ interaction }) => interaction),
+          one.catalogue,
+          tick,
+        )
+      : []
+  for (const [k, { identity, records: all, taken }] of logs.entries()) {
+    const records = all.slice(0, taken)
     const counts = { accepted: 0, duplicates: 0, conflicts: 0, rejected: 0 }
     const imports = new Map<string, Mutable<ImportCounts>>()
     const importOf = (id: string) => {
@@ -318,20 +382,55 @@ export function expected({ logs, catalogues, customerLimit }: Schedule): Outcome
       } else if (fact.kind === 'touch') {
         const one = known.get(personKey(fact.person))
         if (one !== undefined) Object.assign(one, { version, catalogue })
+      } else if (fact.kind === 'link' || fact.kind === 'unlink') {
+        const anonymousId = fact.kind === 'link' ? fact.link.anonymousId : fact.anonymousId
+        const one = knownAs({ kind: 'anonymous', customer: anonymousId })
+        if (fact.kind === 'unlink' ? one.current === null : one.links.has(fact.link.id)) continue
+        known.set(personKey(one.person), Object.assign(one, { version, catalogue }))
+        const key = `${personKey(one.person)}\0${version}`
+        if (fact.kind === 'unlink') {
+          identities.set(key, { change: 'unlinked', linkId: '', link: '', other: '', version })
+          one.current = null
+          continue
+        }
+        const { id, customer } = fact.link
+        one.links.add(id)
+        const change = one.current === null || one.current.customer === customer ? 'linked' : 'refused'
+        const link = change === 'linked' ? `0-${version}` : ''
+        identities.set(key, { change, linkId: id, link, other: customer, version })
+        if (change === 'refused') reject('identity_conflict')
+        else one.current ??= { link, customer }
+      } else if (fact.kind === 'withdraw') {
+        const one = knownAs({ kind: 'customer', customer: fact.customer })
+        if (one.withdrawn.has(fact.link)) continue
+        known.set(personKey(one.person), Object.assign(one, { version, catalogue }))
+        one.withdrawn.add(fact.link)
+        identities.set(`${personKey(one.person)}\0${version}`, {
+          ...{ change: 'withdrawn', linkId: '', link: fact.link, other: '', version },
+        })
       } else {
         const { interaction } = fact
-        const person = personOf(interaction)
-        const key = personKey(person)
-        const { byId } = known.get(key) ?? { byId: new Map<string, Interaction>() }
-        const first = byId.get(interaction.id)
+        const link = record.headers[LINK_HEADER] ?? ''
+        const one = knownAs(personOf(interaction))
+        if (one.withdrawn.has(link)) continue
+        const first = counting(one).find((way) => way.interaction.id === interaction.id)
+        const rowKey = `${personKey(one.person)}\0${interaction.id}\0${link}`
+        const ways = one.ways.get(interaction.id) ?? []
         if (first !== undefined) {
+          if (first.link !== '' && first.link !== link && !interactions.has(rowKey)) {
+            ways.push({ interaction, link })
+            interactions.set(rowKey, { version, interaction, link, behind: first.link })
+          }
+          if (link !== '') continue
           count('duplicates')
-          if (!sameContent(first, interaction)) count('conflicts')
-        } else if (byId.size >= customerLimit) reject('customer_limit')
+          if (!sameContent(first.interaction, interaction)) count('conflicts')
+        } else if (counting(one).length >= customerLimit) reject('customer_limit')
         else {
+          one.ways.set(interaction.id, [...ways, { interaction, link }])
+          known.set(personKey(one.person), Object.assign(one, { version, catalogue }))
+          if (!interactions.has(rowKey)) interactions.set(rowKey, { version, interaction, link, behind: '' })
+          if (link !== '') continue
           count('accepted')
-          known.set(key, { person, byId: byId.set(interaction.id, interaction), version, catalogue })
-          interactions.set(`${key}\0${interaction.id}`, { version, interaction })
           newestAt = Math.max(newestAt ?? interaction.at, interaction.at)
         }
       }
@@ -351,12 +450,14 @@ export function expected({ logs, catalogues, customerLimit }: Schedule): Outcome
   const customers = new Map(
     [...known].map(([key, one]) => {
       const chains = chainsOf(one)
-      return [key, { version: one.version, catalogue: one.catalogue.hash, chains, nextDeadline: nextDeadline(chains) }]
+      const { version, catalogue, current } = one
+      const row = { version, catalogue: catalogue.hash, chains, nextDeadline: nextDeadline(chains) }
+      return [key, { ...row, movedTo: current?.customer ?? null }]
     }),
   )
   const deadlines = [...customers.values()].flatMap((row) => row.nextDeadline ?? [])
   const deadline = deadlines.length > 0 ? Math.min(...deadlines) : null
-  return { customers, interactions, rejected, position, deadline }
+  return { customers, interactions, identities, rejected, position, deadline, misplaced: [] }
 }
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] }

@@ -6,9 +6,18 @@ import { builtinCatalogue, type Catalogue, type Chain, contentOf, deriveChains, 
 import { migrate, type Store } from '@weaklink/clickhouse'
 import { startTestStore, type TestStore } from '@weaklink/clickhouse/test-support'
 import { type EventLog, type NewRecord, openEmbeddedLog } from '@weaklink/event-log'
-import { encodeFact, type Fact, type Interaction, partitionOf, personKey, personOf } from '@weaklink/interactions'
+import {
+  encodeFact,
+  type Fact,
+  INTERACTIONS_TOPIC,
+  type Interaction,
+  partitionOf,
+  personKey,
+  personOf,
+  REJECTED_TOPIC,
+} from '@weaklink/interactions'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { clickhouseStore, INTERACTIONS_TOPIC, REJECTED_TOPIC, startTracker, type TrackerOptions } from '../src/index.ts'
+import { clickhouseStore, startTracker, type TrackerOptions } from '../src/index.ts'
 
 // The tracker with a real log and a real ClickHouse.
 
@@ -175,7 +184,7 @@ describe('the tracker', () => {
     await happened(arrivals)
     await first.settled()
     await first.stop()
-    const loaded = await clickhouseStore(store, (operation) => operation()).loadInteractions(
+    const loaded = await clickhouseStore(store, (operation) => operation()).loadHistories(
       [
         { kind: 'customer', customer: 'анна' },
         { kind: 'anonymous', customer: 'анна' },
@@ -183,8 +192,9 @@ describe('the tracker', () => {
       ],
       2 ** 52,
     )
-    expect(loaded.get('анна')).toEqual([everything, met('анна', 5)])
-    expect(loaded.get(personKey({ kind: 'anonymous', customer: 'анна' }))).toEqual([arrivals[3]])
+    const storedOf = (key: string) => loaded.get(key)?.interactions.map(({ interaction }) => interaction)
+    expect(storedOf('анна')).toEqual([everything, met('анна', 5)])
+    expect(storedOf(personKey({ kind: 'anonymous', customer: 'анна' }))).toEqual([arrivals[3]])
     expect(loaded.size).toBe(2)
 
     // Restarted without any memory, a repeat is a duplicate, another content a conflict, and a new one joins the chain.

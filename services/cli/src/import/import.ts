@@ -6,14 +6,16 @@ import {
   type Fact,
   FILE_HEADER,
   IMPORT_HEADER,
+  INTERACTIONS_TOPIC,
   LINE_HEADER,
   type Mapping,
   partitionOf,
   personOf,
+  REJECTED_TOPIC,
   type RejectionReason,
 } from '@weaklink/interactions'
-import { INTERACTIONS_TOPIC, REJECTED_TOPIC, type Tracker } from '@weaklink/tracker'
 import { InputError, type RowFormat } from '../input/index.ts'
+import type { Derivation } from '../run.ts'
 import type { Workspace } from '../workspace.ts'
 import { checkHeads, type LineBatch, readInteractions } from './interactions.ts'
 import { RejectedFile, type RejectedLine } from './rejected-file.ts'
@@ -76,7 +78,7 @@ export interface ImportResult {
 export async function importFiles(
   workspace: Workspace,
   log: EventLog,
-  tracker: Tracker,
+  tracker: Derivation,
   options: ImportOptions,
 ): Promise<ImportResult> {
   const started = performance.now()
@@ -92,7 +94,8 @@ export async function importFiles(
   await checkHeads(options.files, options)
   const writtenBefore = (await workspace.trackerStore.loadPositions()).filter((one) => one.logIdentity === identity)
   await tracker.settled()
-  const completed = acceptedIn(tracker.positions()) - acceptedIn(writtenBefore)
+  // A running tracker left nothing waiting: what it took in meanwhile is from others.
+  const completed = workspace.service === null ? acceptedIn(tracker.positions()) - acceptedIn(writtenBefore) : 0
   if (options.catalogue !== undefined) await putInForce(workspace, tracker, options.catalogue, everywhere)
 
   const rejectedFile = new RejectedFile(workspace.directory, options.files)
@@ -187,7 +190,7 @@ function instant(at: number | null): string | null {
 /** Stores a catalogue and puts it in force in every partition, unless it already is. */
 export async function putInForce(
   workspace: Workspace,
-  tracker: Tracker,
+  tracker: Derivation,
   catalogue: Catalogue,
   everywhere: (fact: Fact) => Promise<unknown>,
 ): Promise<boolean> {

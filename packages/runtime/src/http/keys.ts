@@ -1,0 +1,99 @@
+import { createHash, randomBytes } from 'node:crypto'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { Problem } from './problem.ts'
+
+/** What a key allows: `write` to send interactions, `read` to ask, `admin` to ask and to change. */
+export type Scope = 'write' | 'read' | 'admin'
+
+/** The keys of a data directory, as they stand in its file. */
+export interface StoredKeys {
+  readonly write: string
+  readonly admin: string
+}
+
+export interface KeyRing {
+  /** What this key allows, null where nobody gave it out. */
+  scopeOf(key: string): Scope | null
+}
+
+/** Where a data directory keeps its keys; readable by its owner alone. */
+const FILE = 'keys.json'
+
+/** The keys of the environment: several of a kind are separated by commas. */
+export const KEY_VARIABLES = {
+  write: 'WEAKLINK_WRITE_KEYS',
+  read: 'WEAKLINK_READ_KEYS',
+  admin: 'WEAKLINK_ADMIN_KEYS',
+} as const
+
+/** The keys that a directory has, null where it never had any. */
+export function readKeys(directory: string): StoredKeys | null {
+  const path = join(directory, FILE)
+  return existsSync(path) ? (JSON.parse(readFileSync(path, 'utf8')) as StoredKeys) : null
+}
+
+/** The keys of a directory; makes them where there are none, which `minted` tells, so that they are shown once. */
+export function keysOf(directory: string): { readonly keys: StoredKeys; readonly minted: boolean } {
+  const known = readKeys(directory)
+  if (known !== null) return { keys: known, minted: false }
+  const keys = { write: mint('write'), admin: mint('admin') }
+  writeFileSync(join(directory, FILE), `${JSON.stringify(keys, null, 2)}\n`, { mode: 0o600 })
+  return { keys, minted: true }
+}
+
+function mint(scope: Scope): string {
+  return `${scope}_${randomBytes(24).toString('base64url')}`
+}
+
+/** A ring of these keys and those of the environment. */
+export function keyRing(stored: StoredKeys | null, environment: Readonly<Record<string, string | undefined>>): KeyRing {
+  const scopes = new Map<string, Scope>()
+  for (const [scope, variable] of Object.entries(KEY_VARIABLES) as [Scope, string][]) {
+    for (const key of (environment[variable] ?? '').split(','))
+      if (key.trim() !== '') scopes.set(digest(key.trim()), scope)
+  }
+  if (stored !== null) scopes.set(digest(stored.write), 'write').set(digest(stored.admin), 'admin')
+  return { scopeOf: (key) => scopes.get(digest(key)) ?? null }
+}
+
+/** Compared by digest, so that the time it takes says nothing of the key. */
+function digest(key: string): string {
+  return createHash('sha256').update(key).digest('hex')
+}
+
+/** Whether a scope allows what another one does. */
+function allows(scope: Scope, wanted: Scope): boolean {
+  return scope === wanted || (scope === 'admin' && wanted === 'read')
+}
+
+/** The key of a request: `Authorization: Bearer KEY`, the user of `Basic`, or `?key=` where no header can be set. */
+export function keyIn(request: FastifyRequest): string | null {
+  const [scheme, credentials = ''] = (request.headers.authorization ?? '').split(' ', 2)
+  if (scheme?.toLowerCase() === 'bearer') return credentials
+  if (scheme?.toLowerCase() === 'basic')
+    return Buffer.from(credentials, 'base64').toString('utf8').split(':', 1)[0] ?? null
+  const { key } = Object(request.query) as { key?: unknown }
+  return typeof key === 'string' ? key : null
+}
+
+/**
+ * Lets a request in that carries a key of this scope; as `onRequest` of a route, so before its body is read.
+ *
+ * @throws Problem 401 without a key or with an unknown one, 403 with one of another scope
+ */
+export function requireKey(keys: KeyRing, wanted: Scope) {
+  const what =
+    wanted === 'write' ? 'a write key' : wanted === 'read' ? 'an API key' : 'an API key that may change things'
+  return async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {
+    const key = keyIn(request)
+    const scope = key === null || key === '' ? null : keys.scopeOf(key)
+    if (scope === null) {
+      reply.header('www-authenticate', 'Bearer realm="weaklink"')
+      const got = key === null || key === '' ? 'none came' : 'the one that came is not known here'
+      throw new Problem(401, `This needs ${what}, as "Authorization: Bearer KEY"; ${got}.`)
+    }
+    if (!allows(scope, wanted)) throw new Problem(403, `This needs ${what}; the one that came is for "${scope}".`)
+  }
+}

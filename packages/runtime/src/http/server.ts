@@ -1,0 +1,125 @@
+import swagger from '@fastify/swagger'
+import swaggerUi from '@fastify/swagger-ui'
+import Fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyRequest, LogController } from 'fastify'
+import { jsonSchemaTransform, serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod'
+import type { Registry } from 'prom-client'
+import { type KeyRing, requireKey } from './keys.ts'
+import { PROBLEM_JSON, Problem, problemBody } from './problem.ts'
+
+export interface HttpServerOptions {
+  readonly keys: KeyRing
+  readonly registry: Registry
+  /** Why it is not ready to serve, null where it is; asked by `/readyz`. */
+  readonly notReady: () => string | null
+  readonly logger?: FastifyBaseLogger
+}
+
+/** Unpacked bytes of a body. */
+export const BODY_LIMIT = 500_000
+/** A request that has not come whole after this long is given up, so that slow clients hold nothing for long. */
+const REQUEST_TIMEOUT_MS = 30_000
+
+/**
+ * An HTTP server that knows nothing yet but health, metrics, and how errors are told; services register their routes.
+ * Answers every error as `application/problem+json`; what is thrown and is no `Problem` becomes a 500 that says nothing
+ * of its inside. `/openapi.json` and `/docs` describe the routes that have a schema.
+ */
+export async function httpServer(options: HttpServerOptions): Promise<FastifyInstance> {
+  const server = Fastify({
+    ...(options.logger === undefined ? {} : { loggerInstance: options.logger }),
+    bodyLimit: BODY_LIMIT,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    // A key like `__proto__` stays an ordinary key, to be refused by name with the interaction that has it.
+    onProtoPoisoning: 'ignore',
+    onConstructorPoisoning: 'ignore',
+    forceCloseConnections: true,
+    return503OnClosing: true,
+    logController: new LogController({ disableRequestLogging: true }),
+    clientErrorHandler(error, socket) {
+      if (!socket.writable) return
+      const [status, detail] = wrongHttp(error)
+      const body = JSON.stringify(problemBody(status, detail))
+      socket.end(
+        `HTTP/1.1 ${status} ${status === 408 ? 'Request Timeout' : 'Bad Request'}\r\nContent-Type: ${PROBLEM_JSON}\r\n` +
+          `Content-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
+      )
+    },
+  })
+  server.setValidatorCompiler(validatorCompiler)
+  server.setSerializerCompiler(serializerCompiler)
+  server.setErrorHandler((error: unknown, request, reply) => {
+    const { status, detail, extra, retryAfter } = told(error)
+    if (status >= 500 && !(error instanceof Problem)) request.log.error({ err: error }, 'request failed')
+    if (retryAfter !== undefined) reply.header('retry-after', String(retryAfter))
+    return reply
+      .code(status)
+      .type(PROBLEM_JSON)
+      .serializer(JSON.stringify)
+      .send(problemBody(status, detail, extra))
+  })
+  server.setNotFoundHandler((request, reply) => {
+    const detail = `There is no ${request.method} ${pathOf(request)}; /docs lists what there is.`
+    return reply.code(404).type(PROBLEM_JSON).serializer(JSON.stringify).send(problemBody(404, detail))
+  })
+  await server.register(swagger, {
+    openapi: {
+      openapi: '3.1.0',
+      info: { title: 'Weaklink', description: 'Where and why the chains of your customers break.', version: '0.1.0' },
+      components: {
+        securitySchemes: {
+          writeKey: { type: 'http', scheme: 'bearer', description: 'A write key; or as user name of Basic.' },
+          apiKey: { type: 'http', scheme: 'bearer', description: 'An API key.' },
+        },
+      },
+    },
+    transform: jsonSchemaTransform,
+  })
+  await server.register(swaggerUi, { routePrefix: '/docs' })
+  server.get('/openapi.json', { schema: { hide: true } }, () => server.swagger())
+  server.get('/healthz', { schema: { tags: ['operations'], summary: 'The process lives' } }, () => ({ status: 'ok' }))
+  server.get('/readyz', { schema: { tags: ['operations'], summary: 'It can serve' } }, () => {
+    const why = options.notReady()
+    if (why !== null) throw new Problem(503, why, { retryAfter: 1 })
+    return { status: 'ready' }
+  })
+  server.get(
+    '/metrics',
+    {
+      onRequest: requireKey(options.keys, 'read'),
+      schema: { tags: ['operations'], summary: 'Prometheus metrics', security: [{ apiKey: [] }] },
+    },
+    async (_request, reply) => reply.type(options.registry.contentType).send(await options.registry.metrics()),
+  )
+  return server
+}
+
+/** The path of a request without its query, which may hold a key. */
+function pathOf(request: FastifyRequest): string {
+  return request.url.split('?', 1)[0] ?? ''
+}
+
+interface Told {
+  readonly status: number
+  readonly detail: string
+  readonly extra?: Readonly<Record<string, unknown>>
+  readonly retryAfter?: number | undefined
+}
+
+function told(error: unknown): Told {
+  if (error instanceof Problem) {
+    return { status: error.status, detail: error.message, extra: error.extra, retryAfter: error.retryAfter }
+  }
+  const { statusCode, message } = Object(error) as { statusCode?: unknown; message?: unknown }
+  if (typeof statusCode === 'number' && statusCode >= 400 && statusCode < 500) {
+    return { status: statusCode, detail: typeof message === 'string' ? message : 'The request is not right.' }
+  }
+  return { status: 500, detail: 'Something went wrong here; the log of the server says what.' }
+}
+
+function wrongHttp(error: Error & { code?: string }): [status: number, detail: string] {
+  if (error.code === 'ERR_HTTP_REQUEST_TIMEOUT') {
+    return [408, `The request did not come whole within ${REQUEST_TIMEOUT_MS / 1_000} seconds.`]
+  }
+  if (error.code === 'HPE_HEADER_OVERFLOW') return [431, 'The headers are larger than 16 KB.']
+  return [400, 'This is not well-formed HTTP.']
+}
