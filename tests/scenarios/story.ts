@@ -51,6 +51,7 @@ const LOOK = /^Seen on (.+)$/
 const RECORD_COLUMNS = [
   'when',
   'customer',
+  'cookie',
   'where',
   'what',
   'wait',
@@ -132,6 +133,7 @@ function recordedOf({ line, cells }: Row, index: number, file: string): Recorded
       // Rows without an id of their own are told apart by their number, which sorts as the rows stand.
       id: cell('id') ?? `row-${String(index + 1).padStart(3, '0')}`,
       customer: cell('customer'),
+      anonymousId: cell('cookie'),
       touchpoint: cell('where'),
       at,
       ...saidIn(cell('what') ?? '', place),

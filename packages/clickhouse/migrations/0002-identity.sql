@@ -30,9 +30,8 @@ SETTINGS index_granularity = 512, fsync_after_insert = 1, fsync_part_directory =
 -- Who is who now.
 CREATE VIEW IF NOT EXISTS {db}.identities
 DEFINER = CURRENT_USER SQL SECURITY DEFINER AS
-SELECT customer AS anonymousId, movedTo AS customer
-FROM {db}.customer_chains FINAL
-WHERE movedTo != '';
+SELECT anonymousId, movedTo AS customer
+FROM (SELECT customer AS anonymousId, movedTo FROM {db}.customer_chains FINAL WHERE movedTo != '');
 
 -- Everything once: what was moved stands under the customer only, and what was taken back under the anonymous id only.
 CREATE OR REPLACE VIEW {db}.interactions

@@ -25,7 +25,12 @@ export interface ListStore extends Omit<TrackerStore, 'newRows'> {
 /** The port of a tracker over such a store. */
 export function trackerStoreOf(store: ListStore): TrackerStore {
   return {
-    ...store,
+    loadPositions: () => store.loadPositions(),
+    loadHistories: (persons, below) => store.loadHistories(persons, below),
+    loadDeadlines: (partition) => store.loadDeadlines(partition),
+    loadCatalogue: (hash) => store.loadCatalogue(hash),
+    storeCatalogue: (hash, content) => store.storeCatalogue(hash, content),
+    writePosition: (position) => store.writePosition(position),
     newRows() {
       const [interactions, identities, customers]: [InteractionRow[], IdentityRow[], CustomerRow[]] = [[], [], []]
       return {

@@ -17,9 +17,18 @@ export function customerReportOf(
     customer,
     people: people
       .filter(({ person, chains }) => person.customer === customer && chains.length > 0)
-      .map(({ person, chains }) => ({ kind: person.kind, customer, chains: chains.map(chainOf) }))
+      .map(({ person, chains }) => ({
+        ...{ kind: person.kind, customer, movedTo: null },
+        anonymousIds: person.kind === 'customer' ? anonymousIdsIn(chains) : [],
+        chains: chains.map(chainOf),
+      }))
       .sort((a, b) => (a.kind === b.kind ? 0 : a.kind === 'customer' ? -1 : 1)),
   }
+}
+
+function anonymousIdsIn(chains: readonly Chain[]): string[] {
+  const ids = chains.flatMap(({ interactions }) => interactions.flatMap((met) => met.interaction.anonymousId ?? []))
+  return [...new Set(ids)].sort()
 }
 
 function chainOf(chain: Chain): CustomerChain {

@@ -2,15 +2,21 @@ import type { Store } from '@weaklink/clickhouse'
 import type { CustomerChain, CustomerInteraction, CustomerReport } from './shape.ts'
 
 const CUSTOMER_SQL = `
-  SELECT kind, customer, chains
+  SELECT kind, customer, movedTo, chains
   FROM customer_chains FINAL
-  WHERE customer = {customer:String} AND notEmpty(chains.id)
+  WHERE customer = {customer:String} AND (notEmpty(chains.id) OR movedTo != '')
   ORDER BY kind`
+
+const ANONYMOUS_IDS_SQL = `
+  SELECT DISTINCT anonymousId FROM interactions
+  WHERE customer = {customer:String} AND kind = 'customer' AND anonymousId != ''
+  ORDER BY anonymousId`
 
 /** As the table has them: an empty string where something is absent. */
 interface Row {
   readonly kind: 'customer' | 'anonymous'
   readonly customer: string
+  readonly movedTo: string
   readonly chains: readonly (Omit<CustomerChain, 'interactions'> & {
     readonly interactions: readonly (Omit<CustomerInteraction, 'props'> & { readonly props: string })[]
   })[]
@@ -22,15 +28,31 @@ interface Row {
  * @throws StoreError
  */
 export async function customerReport(store: Store, customer: string): Promise<CustomerReport> {
-  const [rows, [position]] = await Promise.all([
-    store.query<Row>(CUSTOMER_SQL, { customer }),
+  const [people, [position]] = await Promise.all([
+    peopleCalled(store, customer),
     store.query<{ asOf: string | null }>('SELECT max(tick) AS asOf FROM positions FINAL'),
   ])
+  const movedTo = people.find((one) => one.movedTo !== null)?.movedTo ?? null
+  const elsewhere = movedTo === null || movedTo === customer ? [] : await peopleCalled(store, movedTo)
   return {
     asOf: position?.asOf ?? null,
     customer,
-    people: rows.map(({ kind, customer, chains }) => ({ kind, customer, chains: chains.map(chainOf) })),
+    people: [...people, ...elsewhere.filter(({ kind }) => kind === 'customer')],
   }
+}
+
+async function peopleCalled(store: Store, customer: string): Promise<CustomerReport['people']> {
+  const [rows, ids] = await Promise.all([
+    store.query<Row>(CUSTOMER_SQL, { customer }),
+    store.query<{ anonymousId: string }>(ANONYMOUS_IDS_SQL, { customer }),
+  ])
+  return rows.map((row) => ({
+    kind: row.kind,
+    customer,
+    movedTo: row.movedTo === '' ? null : row.movedTo,
+    anonymousIds: row.kind === 'customer' ? ids.map(({ anonymousId }) => anonymousId) : [],
+    chains: row.chains.map(chainOf),
+  }))
 }
 
 function chainOf(row: Row['chains'][number]): CustomerChain {

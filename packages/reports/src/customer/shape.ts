@@ -72,11 +72,15 @@ export const customerChain = z.object({
 export const customerReport = z.object({
   asOf: instant.nullable(),
   customer: z.string(),
-  /** Whoever has this id: a known customer, somebody anonymous, both, or nobody. */
+  /** Whoever has this id: a known customer, somebody anonymous, both, or nobody; after somebody anonymous who is a customer, that customer. */
   people: z.array(
     z.object({
       kind: z.enum(['customer', 'anonymous']),
       customer: z.string(),
+      /** Of somebody anonymous who turned out to be a customer: which one. Their chains stand there. */
+      movedTo: z.string().nullable(),
+      /** Of a customer: the anonymous ids under which they were seen as well. */
+      anonymousIds: z.array(z.string()),
       chains: z.array(customerChain),
     }),
   ),

@@ -10,12 +10,25 @@ export function customerText(report: CustomerReport, options: TextOptions = {}):
     const text = `Nobody with the id "${report.customer}" is known, neither as a customer nor as an anonymous id. Ids are compared letter by letter; \`weaklink report chains\` lists the newest chains with theirs.`
     return `${wrap(text, width)}\n`
   }
-  const blocks = report.people.flatMap(({ kind, customer, chains }) => [
-    `${style.bold(`${kind === 'customer' ? 'Customer' : 'Anonymous'} ${customer}`)} · ${counted(chains.length, 'chain')}`,
-    ...chains.map((chain) => chainText(chain, style, names)),
-  ])
+  const blocks = report.people.flatMap(({ kind, customer, movedTo, anonymousIds, chains }) => {
+    if (movedTo !== null) return [`${style.bold(`Anonymous ${customer}`)} is the customer ${movedTo}.`]
+    const also = anonymousIds.length === 0 ? '' : ` · also seen as ${listed(anonymousIds)}`
+    const who = style.bold(`${kind === 'customer' ? 'Customer' : 'Anonymous'} ${customer}`)
+    return [
+      `${who} · ${counted(chains.length, 'chain')}${also}`,
+      ...chains.map((chain) => chainText(chain, style, names)),
+    ]
+  })
   const asOf = report.asOf === null ? '' : ` As of ${instantText(report.asOf)}.`
   return `${[...blocks, style.dim(`Times are in UTC.${asOf}`)].join('\n\n')}\n`
+}
+
+/** Of many devices only the first are worth a line. */
+const IDS_SHOWN = 5
+
+function listed(ids: readonly string[]): string {
+  const shown = ids.slice(0, IDS_SHOWN).join(', ')
+  return ids.length > IDS_SHOWN ? `${shown} and ${ids.length - IDS_SHOWN} more` : shown
 }
 
 function chainText(chain: CustomerChain, style: Style, names: ReadonlyMap<string, string>): string {
