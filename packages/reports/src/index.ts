@@ -12,3 +12,5 @@ export type { CustomerChain, CustomerInteraction, CustomerReport } from './custo
 export { customerText } from './customer/text.ts'
 export { QueryError } from './query-error.ts'
 export type { Style, TextOptions } from './terminal.ts'
+export { touchpointsReport } from './touchpoints/query.ts'
+export type { CatalogueTouchpoint, TouchpointsReport } from './touchpoints/shape.ts'

@@ -24,7 +24,7 @@ export function parsePeriod(options: PeriodOptions): Period {
     throw new QueryError(
       'to',
       options.to ?? '',
-      `an instant after --from ${options.from} (the end itself is not included)`,
+      `an instant after "from", which is ${options.from} (the end itself is not included)`,
     )
   }
   return { from, to, date: parseChoice('date', options.date ?? 'start', ['start', 'end']) }

@@ -2,3 +2,4 @@
 export * from './breakpoints/shape.ts'
 export * from './chains/shape.ts'
 export * from './customer/shape.ts'
+export * from './touchpoints/shape.ts'

@@ -108,7 +108,10 @@ describe('an option that cannot be met says what can', () => {
     [{ from: 'yesterday' }, /^--from yesterday: expected a date as 2024-05-01 \(midnight in UTC\) or a time as/],
     [{ from: '2024-02-30' }, /^--from 2024-02-30: expected a date/],
     [{ to: '2024-05-01T10:00:00' }, /^--to 2024-05-01T10:00:00: expected a date/],
-    [{ from: '2024-05-02', to: '2024-05-01' }, /^--to 2024-05-01: expected an instant after --from 2024-05-02/],
+    [
+      { from: '2024-05-02', to: '2024-05-01' },
+      /^--to 2024-05-01: expected an instant after "from", which is 2024-05-02/,
+    ],
     [{ from: '2024-05-01', to: '2024-05-01' }, /^--to 2024-05-01: expected an instant after/],
     [{ date: 'middle' }, /^--date middle: expected one of start, end$/],
     [{ at: 'nearest' }, /^--at nearest: expected one of place, furthest$/],

@@ -1,5 +1,7 @@
 export {
+  checkKey,
   KEY_VARIABLES,
+  KEYS_FILE,
   type KeyRing,
   keyIn,
   keyRing,

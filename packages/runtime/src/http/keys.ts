@@ -1,4 +1,4 @@
-import { createHash, randomBytes } from 'node:crypto'
+import { hash, randomBytes } from 'node:crypto'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { FastifyReply, FastifyRequest } from 'fastify'
@@ -19,7 +19,7 @@ export interface KeyRing {
 }
 
 /** Where a data directory keeps its keys; readable by its owner alone. */
-const FILE = 'keys.json'
+export const KEYS_FILE = 'keys.json'
 
 /** The keys of the environment: several of a kind are separated by commas. */
 export const KEY_VARIABLES = {
@@ -30,7 +30,7 @@ export const KEY_VARIABLES = {
 
 /** The keys that a directory has, null where it never had any. */
 export function readKeys(directory: string): StoredKeys | null {
-  const path = join(directory, FILE)
+  const path = join(directory, KEYS_FILE)
   return existsSync(path) ? (JSON.parse(readFileSync(path, 'utf8')) as StoredKeys) : null
 }
 
@@ -39,7 +39,7 @@ export function keysOf(directory: string): { readonly keys: StoredKeys; readonly
   const known = readKeys(directory)
   if (known !== null) return { keys: known, minted: false }
   const keys = { write: mint('write'), admin: mint('admin') }
-  writeFileSync(join(directory, FILE), `${JSON.stringify(keys, null, 2)}\n`, { mode: 0o600 })
+  writeFileSync(join(directory, KEYS_FILE), `${JSON.stringify(keys, null, 2)}\n`, { mode: 0o600 })
   return { keys, minted: true }
 }
 
@@ -60,7 +60,7 @@ export function keyRing(stored: StoredKeys | null, environment: Readonly<Record<
 
 /** Compared by digest, so that the time it takes says nothing of the key. */
 function digest(key: string): string {
-  return createHash('sha256').update(key).digest('hex')
+  return hash('sha256', key, 'hex')
 }
 
 /** Whether a scope allows what another one does. */
@@ -78,22 +78,31 @@ export function keyIn(request: FastifyRequest): string | null {
   return typeof key === 'string' ? key : null
 }
 
+const WANTED: Readonly<Record<Scope, string>> = {
+  write: 'a write key',
+  read: 'an API key',
+  admin: 'an API key that may change things',
+}
+
 /**
- * Lets a request in that carries a key of this scope; as `onRequest` of a route, so before its body is read.
+ * Lets a request in whose key is of this scope.
  *
  * @throws Problem 401 without a key or with an unknown one, 403 with one of another scope
  */
-export function requireKey(keys: KeyRing, wanted: Scope) {
-  const what =
-    wanted === 'write' ? 'a write key' : wanted === 'read' ? 'an API key' : 'an API key that may change things'
-  return async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {
-    const key = keyIn(request)
-    const scope = key === null || key === '' ? null : keys.scopeOf(key)
-    if (scope === null) {
-      reply.header('www-authenticate', 'Bearer realm="weaklink"')
-      const got = key === null || key === '' ? 'none came' : 'the one that came is not known here'
-      throw new Problem(401, `This needs ${what}, as "Authorization: Bearer KEY"; ${got}.`)
-    }
-    if (!allows(scope, wanted)) throw new Problem(403, `This needs ${what}; the one that came is for "${scope}".`)
+export function checkKey(keys: KeyRing, wanted: Scope, key: string | null, reply: FastifyReply): void {
+  const scope = key === null || key === '' ? null : keys.scopeOf(key)
+  if (scope === null) {
+    reply.header('www-authenticate', 'Bearer realm="weaklink"')
+    const got = key === null || key === '' ? 'none came' : 'the one that came is not known here'
+    throw new Problem(401, `This needs ${WANTED[wanted]}, as "Authorization: Bearer KEY"; ${got}.`)
   }
+  if (!allows(scope, wanted)) {
+    throw new Problem(403, `This needs ${WANTED[wanted]}; the one that came is for "${scope}".`)
+  }
+}
+
+/** `checkKey` of the key that a request carries; as `onRequest` of a route, so before its body is read. */
+export function requireKey(keys: KeyRing, wanted: Scope) {
+  return async (request: FastifyRequest, reply: FastifyReply): Promise<void> =>
+    checkKey(keys, wanted, keyIn(request), reply)
 }

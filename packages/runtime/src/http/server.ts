@@ -1,6 +1,12 @@
 import swagger from '@fastify/swagger'
 import swaggerUi from '@fastify/swagger-ui'
-import Fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyRequest, LogController } from 'fastify'
+import Fastify, {
+  type FastifyBaseLogger,
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
+  LogController,
+} from 'fastify'
 import { jsonSchemaTransform, serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod'
 import type { Registry } from 'prom-client'
 import { type KeyRing, requireKey } from './keys.ts'
@@ -12,11 +18,12 @@ export interface HttpServerOptions {
   /** Why it is not ready to serve, null where it is; asked by `/readyz`. */
   readonly notReady: () => string | null
   readonly logger?: FastifyBaseLogger
+  /** A request that has not come whole after this long is given up, so that slow clients hold nothing for long. */
+  readonly requestTimeoutMs?: number
 }
 
 /** Unpacked bytes of a body. */
 export const BODY_LIMIT = 500_000
-/** A request that has not come whole after this long is given up, so that slow clients hold nothing for long. */
 const REQUEST_TIMEOUT_MS = 30_000
 
 /**
@@ -25,19 +32,24 @@ const REQUEST_TIMEOUT_MS = 30_000
  * of its inside. `/openapi.json` and `/docs` describe the routes that have a schema.
  */
 export async function httpServer(options: HttpServerOptions): Promise<FastifyInstance> {
+  const requestTimeout = options.requestTimeoutMs ?? REQUEST_TIMEOUT_MS
   const server = Fastify({
     ...(options.logger === undefined ? {} : { loggerInstance: options.logger }),
     bodyLimit: BODY_LIMIT,
-    requestTimeout: REQUEST_TIMEOUT_MS,
+    requestTimeout,
+    // Node looks for late requests only so often; headers have no longer than the whole.
+    http: { connectionsCheckingInterval: requestTimeout / 10, headersTimeout: requestTimeout },
     // A key like `__proto__` stays an ordinary key, to be refused by name with the interaction that has it.
     onProtoPoisoning: 'ignore',
     onConstructorPoisoning: 'ignore',
+    // A path that cannot be decoded, before there is a route.
+    frameworkErrors: (error, _request, reply) => answer(reply as unknown as FastifyReply, told(error)),
     forceCloseConnections: true,
     return503OnClosing: true,
     logController: new LogController({ disableRequestLogging: true }),
     clientErrorHandler(error, socket) {
       if (!socket.writable) return
-      const [status, detail] = wrongHttp(error)
+      const [status, detail] = wrongHttp(error, requestTimeout)
       const body = JSON.stringify(problemBody(status, detail))
       socket.end(
         `HTTP/1.1 ${status} ${status === 408 ? 'Request Timeout' : 'Bad Request'}\r\nContent-Type: ${PROBLEM_JSON}\r\n` +
@@ -48,18 +60,13 @@ export async function httpServer(options: HttpServerOptions): Promise<FastifyIns
   server.setValidatorCompiler(validatorCompiler)
   server.setSerializerCompiler(serializerCompiler)
   server.setErrorHandler((error: unknown, request, reply) => {
-    const { status, detail, extra, retryAfter } = told(error)
-    if (status >= 500 && !(error instanceof Problem)) request.log.error({ err: error }, 'request failed')
-    if (retryAfter !== undefined) reply.header('retry-after', String(retryAfter))
-    return reply
-      .code(status)
-      .type(PROBLEM_JSON)
-      .serializer(JSON.stringify)
-      .send(problemBody(status, detail, extra))
+    const what = told(error)
+    if (what.status >= 500 && !(error instanceof Problem)) request.log.error({ err: error }, 'request failed')
+    answer(reply, what)
   })
   server.setNotFoundHandler((request, reply) => {
     const detail = `There is no ${request.method} ${pathOf(request)}; /docs lists what there is.`
-    return reply.code(404).type(PROBLEM_JSON).serializer(JSON.stringify).send(problemBody(404, detail))
+    answer(reply, { status: 404, detail })
   })
   await server.register(swagger, {
     openapi: {
@@ -105,6 +112,15 @@ interface Told {
   readonly retryAfter?: number | undefined
 }
 
+function answer(reply: FastifyReply, { status, detail, extra, retryAfter }: Told): void {
+  if (retryAfter !== undefined) reply.header('retry-after', String(retryAfter))
+  reply
+    .code(status)
+    .type(PROBLEM_JSON)
+    .serializer(JSON.stringify)
+    .send(problemBody(status, detail, extra))
+}
+
 function told(error: unknown): Told {
   if (error instanceof Problem) {
     return { status: error.status, detail: error.message, extra: error.extra, retryAfter: error.retryAfter }
@@ -116,9 +132,9 @@ function told(error: unknown): Told {
   return { status: 500, detail: 'Something went wrong here; the log of the server says what.' }
 }
 
-function wrongHttp(error: Error & { code?: string }): [status: number, detail: string] {
+function wrongHttp(error: Error & { code?: string }, requestTimeoutMs: number): [status: number, detail: string] {
   if (error.code === 'ERR_HTTP_REQUEST_TIMEOUT') {
-    return [408, `The request did not come whole within ${REQUEST_TIMEOUT_MS / 1_000} seconds.`]
+    return [408, `The request did not come whole within ${requestTimeoutMs / 1_000} seconds.`]
   }
   if (error.code === 'HPE_HEADER_OVERFLOW') return [431, 'The headers are larger than 16 KB.']
   return [400, 'This is not well-formed HTTP.']

@@ -1,0 +1,26 @@
+import { requireKey } from '@weaklink/runtime'
+import type { FastifyPluginAsync } from 'fastify'
+import { liveRoute } from './live/route.ts'
+import { observe } from './metrics.ts'
+import { type ApiOptions, LIMITS } from './options.ts'
+import { customerRoute } from './routes/customer.ts'
+import { reportRoutes } from './routes/reports.ts'
+import { touchpointsRoute } from './routes/touchpoints.ts'
+
+/** The routes under `/api/v1`: what the command line answers, over HTTP, and what happens as it happens. */
+export function api(options: ApiOptions): FastifyPluginAsync {
+  const limits = { ...LIMITS, ...options.limits }
+  return async (server) => {
+    // Schemas describe. Questions are checked by those who answer them, who can say what was expected; and an answer
+    // goes out as it is, the same as on the command line.
+    server.setValidatorCompiler(() => (value) => ({ value }))
+    server.setSerializerCompiler(() => (answer) => JSON.stringify(answer))
+    server.addHook('onRequest', requireKey(options.keys, 'read'))
+    const live = observe(server, options.registry)
+    const source = { store: options.store, queryMs: limits.queryMs }
+    reportRoutes(server, source)
+    customerRoute(server, source)
+    touchpointsRoute(server, source)
+    liveRoute(server, options, limits, live)
+  }
+}

@@ -1,0 +1,295 @@
+import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises'
+import { type EventLog, type LogRecord, PositionOutOfRangeError } from '@weaklink/event-log'
+import { INTERACTIONS_TOPIC } from '@weaklink/interactions'
+import { Problem } from '@weaklink/runtime'
+import type { FastifyBaseLogger } from 'fastify'
+import { type Client, type Framed, wants } from './client.ts'
+import { type Cursor, cursorText, type Gap, placeAfter, rangesOf, type Topics, topicsOf } from './cursor.ts'
+import { frame, type LiveEvent, notice } from './events.ts'
+import { eventOfFact, eventOfRejected, factOf } from './records.ts'
+import { LONGEST_WAIT_MS, Waits } from './waits.ts'
+
+/** How often the end of the log is looked at: other processes append to it too, and nothing tells of that. */
+const POLL_MS = 50
+const READ_RECORDS = 500
+/** Events are handed on in pieces of about this many characters, so that connections can take one before the next. */
+const SLICE = 131_072
+/** A client that is at most so many records behind the reader joins it: what comes meanwhile is held for it. */
+const NEARLY_THERE = 1_000
+/** Records that are looked at for calls that wait already when the first client comes. */
+const LOOK_BACK = 5_000
+
+/**
+ * Reads the end of the log once for all live clients. It reads only while there are clients.
+ *
+ *     a client:  ready ──▶ (catching up: reads by itself, at its own pace ──▶ holding) ──▶ live
+ *
+ * Its place and what was sent change in one turn of the event loop, always, so that whoever joins at the place misses
+ * nothing and gets nothing twice.
+ */
+export class Feed {
+  readonly #log: EventLog
+  readonly #logger: FastifyBaseLogger
+  readonly #heartbeatMs: number
+  readonly #clients = new Set<Client>()
+  /** Those that get what the reader reads. */
+  readonly #joined = new Set<Client>()
+  #entered = 0
+  #reading: Promise<void> | null = null
+  #stopped: Promise<void> = Promise.resolve()
+  #closed = false
+  #topics: Topics = { parts: [], topics: [] }
+  #place: number[] = []
+  #waits = new Waits()
+
+  constructor(log: EventLog, logger: FastifyBaseLogger, heartbeatMs: number) {
+    this.#log = log
+    this.#logger = logger
+    this.#heartbeatMs = heartbeatMs
+  }
+
+  /** How many have entered and not left. */
+  get entered(): number {
+    return this.#entered
+  }
+
+  /** Before a client follows: from here on the log is read, until as many have left. */
+  async enter(): Promise<void> {
+    if (this.#closed) throw new Problem(503, 'The server is about to stop.', { retryAfter: 1 })
+    this.#entered += 1
+    try {
+      this.#reading ??= this.#start()
+      await this.#reading
+    } catch (error) {
+      this.#entered -= 1
+      throw error
+    }
+  }
+
+  leave(): void {
+    this.#entered -= 1
+  }
+
+  /** Sends to a client what happens from now on, or from its cursor on, until it is gone. */
+  async follow(client: Client, cursor: Cursor | null): Promise<void> {
+    this.#clients.add(client)
+    client.closed.then(() => {
+      this.#clients.delete(client)
+      this.#joined.delete(client)
+    })
+    try {
+      if (cursor === null) {
+        client.send(notice('ready', { resumed: false }, cursorText(this.#topics, this.#place)))
+        this.#join(client)
+      } else {
+        await this.#resume(client, cursor)
+      }
+    } catch (error) {
+      this.#logger.error({ err: error }, 'a live client could not be served')
+      client.drop('failed')
+    }
+    await client.closed
+  }
+
+  /** Tells what does not stand in the log to those who are here. */
+  tell(events: readonly LiveEvent[]): void {
+    if (events.length === 0 || this.#clients.size === 0) return
+    const framed = events.map(framedOf)
+    for (const client of this.#clients) client.take(framed)
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true
+    await Promise.all([...this.#clients].map((client) => client.end()))
+    await this.#stopped
+  }
+
+  async #start(): Promise<void> {
+    try {
+      this.#topics = await topicsOf(this.#log)
+      this.#place = (await rangesOf(this.#log, this.#topics)).map(({ end }) => end)
+      this.#waits = await this.#lookBack()
+      this.#stopped = this.#read()
+    } catch (error) {
+      this.#reading = null
+      throw error
+    }
+  }
+
+  /** The calls that wait already. */
+  async #lookBack(): Promise<Waits> {
+    const waits = new Waits()
+    const parts = this.#topics.parts.filter(({ topic }) => topic === INTERACTIONS_TOPIC)
+    const ranges = await this.#log.ranges(INTERACTIONS_TOPIC)
+    const now = Date.now()
+    for (const { topic, partition } of parts) {
+      const start = ranges.find((range) => range.partition === partition)?.start ?? 0
+      const end = this.#place[partition] ?? 0
+      let position = Math.max(start, end - Math.ceil(LOOK_BACK / parts.length))
+      while (position < end) {
+        const records = await this.#log.read(topic, partition, position, Math.min(READ_RECORDS, end - position))
+        for (const record of records) {
+          if (record.timestamp < now - LONGEST_WAIT_MS) continue
+          const fact = factOf(record)
+          if (fact?.kind === 'interaction') waits.meet(fact.interaction, now)
+        }
+        position = records.at(-1)?.offset ?? end
+        position += 1
+        await nextTurn()
+      }
+    }
+    return waits
+  }
+
+  async #read(): Promise<void> {
+    let heartbeatAt = Date.now() + this.#heartbeatMs
+    try {
+      while (this.#entered > 0 && !this.#closed) {
+        const busy = await this.#readOnce()
+        if (Date.now() >= heartbeatAt) {
+          heartbeatAt = Date.now() + this.#heartbeatMs
+          this.#beat()
+        }
+        await (busy ? nextTurn() : sleep(POLL_MS))
+      }
+    } catch (error) {
+      this.#logger.error({ err: error }, 'the log cannot be read for the live stream')
+      for (const client of this.#clients) client.drop('failed')
+    }
+    this.#reading = null
+  }
+
+  /** Whether there was anything. */
+  async #readOnce(): Promise<boolean> {
+    let busy = false
+    for (const [index, { start, end }] of (await rangesOf(this.#log, this.#topics)).entries()) {
+      const position = this.#place[index]!
+      if (position < start) {
+        const gap = this.#skip(this.#place, index, start)
+        for (const client of this.#joined) client.send(gap)
+      }
+      if (this.#place[index]! >= end) continue
+      const records = await this.#readPart(index, this.#place[index]!, end)
+      busy ||= records.length > 0
+      for (const events of this.#slices(index, records, this.#place, this.#waits)) {
+        for (const client of this.#joined) client.take(events)
+        await nextTurn()
+      }
+    }
+    return busy
+  }
+
+  /** The next records before `end`. None also where the position was dropped just now: the ranges then say so. */
+  async #readPart(index: number, position: number, end: number): Promise<readonly LogRecord[]> {
+    const { topic, partition } = this.#topics.parts[index]!
+    try {
+      const records = await this.#log.read(topic, partition, position, Math.min(READ_RECORDS, end - position))
+      // A log may leave out offsets, and so read past it.
+      return (records.at(-1)?.offset ?? 0) < end ? records : records.filter(({ offset }) => offset < end)
+    } catch (error) {
+      if (error instanceof PositionOutOfRangeError) return []
+      throw error
+    }
+  }
+
+  /** The events of records in pieces, each with the place moved to behind it. */
+  *#slices(
+    index: number,
+    records: readonly LogRecord[],
+    place: number[],
+    waits: Waits | null,
+  ): Generator<readonly Framed[]> {
+    const { topic } = this.#topics.parts[index]!
+    let slice: Framed[] = []
+    let length = 0
+    for (const record of records) {
+      place[index] = record.offset + 1
+      const fact = topic === INTERACTIONS_TOPIC ? factOf(record) : null
+      const happened = fact === null ? null : eventOfFact(fact, record)
+      const event = topic === INTERACTIONS_TOPIC ? happened : eventOfRejected(record)
+      if (event !== null) {
+        const text = frame(event.type, event.data, cursorText(this.#topics, place))
+        slice.push({ event, text })
+        length += text.length
+      }
+      if (waits !== null && fact?.kind === 'interaction') {
+        slice.push(...waits.meet(fact.interaction, Date.now()).map(framedOf))
+      }
+      if (length < SLICE) continue
+      yield slice
+      slice = []
+      length = 0
+    }
+    yield slice
+  }
+
+  /** The client gets what the reader reads from here on, and first who waits now. */
+  #join(client: Client): void {
+    this.#joined.add(client)
+    const { wanted } = client
+    if (!wanted.types.has('waiting')) return
+    const calls = this.#waits.calls((call) => wants(wanted, call))
+    client.send(notice('waiting', { state: 'now', calls }, null))
+  }
+
+  async #resume(client: Client, cursor: Cursor): Promise<void> {
+    const { place, gaps } = placeAfter(cursor, this.#topics, await rangesOf(this.#log, this.#topics))
+    const id = cursorText(this.#topics, place)
+    client.send(notice('ready', { resumed: true }, id))
+    for (const gap of gaps) client.send(notice('gap', gap, id))
+    while (!client.gone) {
+      // It was told by another process what this one has not yet read.
+      if (place.some((offset, index) => offset > this.#place[index]!)) {
+        await sleep(POLL_MS)
+        continue
+      }
+      const target = [...this.#place]
+      const behind = target.reduce((sum, offset, index) => sum + offset - place[index]!, 0)
+      const joins = behind <= NEARLY_THERE
+      if (joins) {
+        client.hold()
+        this.#join(client)
+      }
+      for (const [index, end] of target.entries()) await this.#catchUp(client, place, index, end)
+      if (!joins) continue
+      client.release()
+      return
+    }
+  }
+
+  /** Sends the records of a partition before `end`. */
+  async #catchUp(client: Client, place: number[], index: number, end: number): Promise<void> {
+    while (place[index]! < end && !client.gone) {
+      const records = await this.#readPart(index, place[index]!, end)
+      for (const events of this.#slices(index, records, place, null)) await client.catchUp(client.chosen(events))
+      if (records.length === 0) {
+        const { start } = (await rangesOf(this.#log, this.#topics))[index]!
+        // Nothing before `end`, or no longer.
+        if (start <= place[index]!) place[index] = end
+        else await client.catchUp(this.#skip(place, index, start))
+      }
+      await nextTurn()
+    }
+  }
+
+  /** Moves a place over what the log no longer holds; the event that says so. */
+  #skip(place: number[], index: number, start: number): string {
+    const { topic, partition } = this.#topics.parts[index]!
+    const gap: Gap = { topic, partition, reason: 'no_longer_held', from: place[index]!, to: start }
+    place[index] = start
+    return notice('gap', gap, cursorText(this.#topics, place))
+  }
+
+  /** Clients that hear nothing, because they want little, learn how far they have come. */
+  #beat(): void {
+    this.tell(this.#waits.expire(Date.now()))
+    const id = cursorText(this.#topics, this.#place)
+    for (const client of this.#clients) {
+      client.send(this.#joined.has(client) ? `: heartbeat\nid: ${id}\n\n` : ': heartbeat\n\n')
+    }
+  }
+}
+
+function framedOf(event: LiveEvent): Framed {
+  return { event, text: frame(event.type, event.data) }
+}
