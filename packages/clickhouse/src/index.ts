@@ -1,5 +1,6 @@
 export { ANALYST_VIEWS } from './embedded/config.ts'
 export { type Endpoint, readEndpoint } from './embedded/endpoint.ts'
+export { type KeptServer, type KeptServerOptions, keepEmbeddedServer } from './embedded/keep.ts'
 export {
   type EmbeddedServer,
   type EmbeddedServerOptions,

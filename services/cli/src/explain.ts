@@ -5,13 +5,14 @@ import { InvalidMapping } from '@weaklink/interactions'
 import { QueryError } from '@weaklink/reports'
 import { InUseError } from '@weaklink/runtime'
 import { InputError } from './input/index.ts'
-import { UsageError } from './terminal.ts'
+import { CommandError, UsageError } from './terminal.ts'
 
 /** What a failure means to the person at the terminal, and the exit code: 2 where the call or its files are at fault. */
 export function explain(error: unknown): { message: string; exitCode: 1 | 2 } {
   if (error instanceof UsageError || error instanceof QueryError) return { message: error.message, exitCode: 2 }
   if (error instanceof CatalogueError || error instanceof InvalidMapping) return { message: error.message, exitCode: 2 }
   if (
+    error instanceof CommandError ||
     error instanceof InUseError ||
     error instanceof InputError ||
     error instanceof StoreError ||

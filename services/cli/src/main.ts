@@ -8,7 +8,11 @@ import { initCommand } from './commands/init.ts'
 import { migrateCommand } from './commands/migrate.ts'
 import { rebuildCommand } from './commands/rebuild.ts'
 import { reportCommand } from './commands/report.ts'
+import { sendCommand } from './commands/send.ts'
 import { sqlCommand } from './commands/sql.ts'
+import { tailCommand } from './commands/tail.ts'
+import { unlinkCommand } from './commands/unlink.ts'
+import { upCommand } from './commands/up.ts'
 import { explain } from './explain.ts'
 
 const program = new Command('weaklink')
@@ -25,11 +29,18 @@ Begin with an export of customer events:
   weaklink report breakpoints           where chains break, the weakest place first
   weaklink chain CUSTOMER               one customer's chains, step by step
 
+Or with events as they happen:
+  weaklink up                           take them in over HTTP, as they come
+  weaklink send, weaklink tail          send some, and watch what comes
+
 Without an export:  weaklink demo
 Exit codes: 0 done, 1 failed, 2 bad usage.`,
   )
 
 for (const command of [
+  upCommand(),
+  sendCommand(),
+  tailCommand(),
   initCommand(),
   importCommand(),
   reportCommand(),
@@ -37,6 +48,7 @@ for (const command of [
   sqlCommand(),
   catalogueCommand(),
   rebuildCommand(),
+  unlinkCommand(),
   doctorCommand(),
   migrateCommand(),
   demoCommand(),

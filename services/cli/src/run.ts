@@ -2,9 +2,11 @@ import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { builtinCatalogue, type Catalogue, parseCatalogue } from '@weaklink/chains'
 import type { EventLog } from '@weaklink/event-log'
+import { INTERACTIONS_TOPIC } from '@weaklink/interactions'
 import { catalogueInForce } from '@weaklink/reports'
-import { INTERACTIONS_TOPIC, startTracker, type Tracker } from '@weaklink/tracker'
+import { startTracker, type Tracker } from '@weaklink/tracker'
 import type { Command } from 'commander'
+import { followTracker, paced } from './follow.ts'
 import { openTerminal, type Terminal, UsageError } from './terminal.ts'
 import { openWorkspace, type Workspace } from './workspace.ts'
 
@@ -54,17 +56,28 @@ export async function withWorkspace<T>(
   }
 }
 
-/** Like `withWorkspace`, with the log and a tracker that follows it. */
+/** What a command needs of the tracker, be it its own or that of `weaklink up`. */
+export type Derivation = Pick<Tracker, 'positions' | 'settled'>
+
+/**
+ * Like `withWorkspace`, with the log and a tracker that follows it: that of the `weaklink up` which runs on the directory,
+ * else one of the command's own.
+ */
 export function withTracker<T>(
   command: Command,
   mode: WorkspaceMode,
-  work: (run: Run & { log: EventLog; tracker: Tracker }) => Promise<T>,
+  work: (run: Run & { log: EventLog; tracker: Derivation }) => Promise<T>,
 ): Promise<T> {
   return withWorkspace(command, mode, async (run) => {
-    const log = await run.workspace.openLog()
+    const { workspace } = run
+    const log = await workspace.openLog()
+    if (workspace.service !== null) {
+      const tracker = await followTracker(log, workspace.trackerStore, workspace.directory)
+      return await work({ ...run, log: paced(log, tracker), tracker })
+    }
     const tracker = await startTracker({
       log,
-      store: run.workspace.trackerStore,
+      store: workspace.trackerStore,
       catalogue: builtinCatalogue,
       clock: 'none',
       flushMs: FLUSH_MS,
@@ -80,7 +93,10 @@ export function withTracker<T>(
   })
 }
 
-/** Says so where an import was interrupted: what it left in the log is in no answer yet. */
+/** What a running tracker takes in within a moment is not worth a word. */
+export const A_MOMENT_RECORDS = 20_000
+
+/** Says so where something in the log is in no answer yet: an interrupted import left it, or a tracker is behind. */
 export async function sayWhatWaits({ terminal, workspace }: Run): Promise<void> {
   if (!existsSync(join(workspace.directory, 'log'))) return
   const log = await workspace.openLog()
@@ -91,11 +107,15 @@ export async function sayWhatWaits({ terminal, workspace }: Run): Promise<void> 
     const position = positions.find((one) => one.partition === partition && one.logIdentity === identity)
     waiting += end - (position?.offset ?? start)
   }
-  if (waiting <= 0) return
   const records = waiting === 1 ? '1 record is' : `${waiting.toLocaleString('en-US')} records are`
-  terminal.note(
-    `An import was interrupted: ${records} not in this answer yet. Run the same import again to complete it.`,
-  )
+  if (workspace.service !== null) {
+    if (waiting > A_MOMENT_RECORDS)
+      terminal.note(`weaklink up is behind: ${records} not in this answer yet, but soon will be.`)
+  } else if (waiting > 0) {
+    terminal.note(
+      `An import was interrupted: ${records} not in this answer yet. Run the same import again to complete it.`,
+    )
+  }
 }
 
 /** @throws UsageError where the file cannot be read, CatalogueError where it is wrong */

@@ -33,6 +33,11 @@ export class UsageError extends Error {
   override readonly name = 'UsageError'
 }
 
+/** Something around the command is not as it must be, and the message says what to do about it: exit code 1. */
+export class CommandError extends Error {
+  override readonly name = 'CommandError'
+}
+
 /** The terminal of this process. `NO_COLOR` is honoured (picocolors looks at it). */
 export function openTerminal(options: { json: boolean }): Terminal {
   const { stdout, stderr } = process

@@ -1,28 +1,37 @@
 import { existsSync, statSync } from 'node:fs'
 import { mkdir } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import {
   ANALYST_SETTINGS,
   connect,
   DEFAULT_DATABASE,
+  type EmbeddedServer,
+  type Endpoint,
   migrate,
+  readEndpoint,
   type Store,
   StoreError,
   startEmbeddedServer,
   type Table,
 } from '@weaklink/clickhouse'
 import { type EventLog, openEmbeddedLog } from '@weaklink/event-log'
-import { retry } from '@weaklink/runtime'
-import { clickhouseStore, INTERACTIONS_TOPIC, REJECTED_TOPIC, type TrackerStore } from '@weaklink/tracker'
-import { UsageError } from './terminal.ts'
+import { INTERACTIONS_TOPIC, REJECTED_TOPIC } from '@weaklink/interactions'
+import { InUseError, retry } from '@weaklink/runtime'
+import { clickhouseStore, type TrackerStore } from '@weaklink/tracker'
+import { CommandError, UsageError } from './terminal.ts'
+import { type Service, serviceOf } from './up/service.ts'
 
 /**
  * A **workspace** is what a command works on: a data directory with its log, and a ClickHouse, embedded in that
- * directory unless `CLICKHOUSE_URL` names another one.
+ * directory unless `CLICKHOUSE_URL` names another one. Where `weaklink up` runs on the directory, it is that one's
+ * ClickHouse, and that one's tracker takes in what is appended to the log.
  */
 export interface Workspace {
   readonly directory: string
+  /** The `weaklink up` that runs on the directory, null where none does. */
+  readonly service: Service | null
   readonly store: Store
   /** Asks a query of a person, through an account (or under settings) that can only read. */
   ask(sql: string): Promise<Table>
@@ -45,7 +54,8 @@ export interface WorkspaceOptions {
 
 /** How long a command waits for a store that is away or full before it gives up; a service waits for ever. */
 const GIVE_UP_MS = Number(process.env.WEAKLINK_GIVE_UP_SECONDS ?? 60) * 1_000
-const MIGRATIONS = fileURLToPath(new URL('../../../packages/clickhouse/migrations', import.meta.url))
+const ENDPOINT_POLL_MS = 250
+export const MIGRATIONS = fileURLToPath(new URL('../../../packages/clickhouse/migrations', import.meta.url))
 /** One partition is enough for one tracker; see ARCHITECTURE.md. */
 const EMBEDDED_PARTITIONS = 1
 
@@ -60,21 +70,19 @@ export async function openWorkspace(options: WorkspaceOptions): Promise<Workspac
   if (existsSync(directory) && !statSync(directory).isDirectory()) {
     throw new UsageError(`${directory} is a file; --data-dir names a directory.`)
   }
-  if (!options.create && !external && !existsSync(join(directory, 'clickhouse'))) {
+  const running = await serviceOf(directory)
+  if (!options.create && !external && running === null && !existsSync(join(directory, 'clickhouse'))) {
     throw new UsageError(
       `${directory} holds no Weaklink data. Import something first (weaklink import FILE), or name another directory with --data-dir.`,
     )
   }
   await mkdir(directory, { recursive: true })
-  const server = external
-    ? null
-    : await startEmbeddedServer({ directory: join(directory, 'clickhouse'), what: options.what })
-  const endpoint = server ?? { url: external ?? '' }
+  const { server, service, endpoint } = await clickhouseOf(directory, running, external, options)
   const store = connect({ ...endpoint, database: DEFAULT_DATABASE })
   const analyst =
-    server === null
-      ? null
-      : connect({ url: server.url, ...server.analyst, database: DEFAULT_DATABASE, settings: ANALYST_SETTINGS })
+    'analyst' in endpoint
+      ? connect({ url: endpoint.url, ...endpoint.analyst, database: DEFAULT_DATABASE, settings: ANALYST_SETTINGS })
+      : null
   let died: string | null = null
   server?.exited.then(({ expected, reason }) => {
     if (!expected) died = reason
@@ -102,13 +110,15 @@ export async function openWorkspace(options: WorkspaceOptions): Promise<Workspac
     await server?.stop()
   }
   try {
-    await migrate(store, MIGRATIONS)
+    // A service has done it.
+    if (service === null) await migrate(store, MIGRATIONS)
   } catch (error) {
     await close()
     throw error
   }
   return {
     directory,
+    service,
     store,
     ask: async (sql) =>
       exact(
@@ -117,14 +127,86 @@ export async function openWorkspace(options: WorkspaceOptions): Promise<Workspac
       ),
     trackerStore: clickhouseStore(store, attempt),
     async openLog() {
-      const log = await openEmbeddedLog(join(directory, 'log'))
+      const log = await openLogIn(directory)
       logs.push(log)
-      await log.createTopic(INTERACTIONS_TOPIC, EMBEDDED_PARTITIONS)
-      await log.createTopic(REJECTED_TOPIC, EMBEDDED_PARTITIONS)
       return log
     },
     close,
   }
+}
+
+/** The log of a data directory, with its topics. Several processes may have it open. */
+export async function openLogIn(directory: string): Promise<EventLog> {
+  const log = await openEmbeddedLog(join(directory, 'log'))
+  try {
+    await log.createTopic(INTERACTIONS_TOPIC, EMBEDDED_PARTITIONS)
+    await log.createTopic(REJECTED_TOPIC, EMBEDDED_PARTITIONS)
+    return log
+  } catch (error) {
+    await log.close()
+    throw error
+  }
+}
+
+interface ClickHouse {
+  /** Ours, to be stopped at the end; null where somebody else runs it. */
+  readonly server: EmbeddedServer | null
+  readonly service: Service | null
+  readonly endpoint: Endpoint | { readonly url: string }
+}
+
+async function clickhouseOf(
+  directory: string,
+  service: Service | null,
+  external: string | undefined,
+  options: WorkspaceOptions,
+): Promise<ClickHouse> {
+  if (service !== null) return clickhouseOfService(directory, service, external, options)
+  if (external) return { server: null, service, endpoint: { url: external } }
+  try {
+    const server = await startEmbeddedServer({ directory: join(directory, 'clickhouse'), what: options.what })
+    return { server, service, endpoint: server }
+  } catch (error) {
+    // It may have begun to run just then.
+    const begun = error instanceof InUseError ? await serviceOf(directory) : null
+    if (begun === null) throw error
+    return clickhouseOfService(directory, begun, external, options)
+  }
+}
+
+/** @throws UsageError where the service keeps its rows elsewhere than this command would look for them */
+async function clickhouseOfService(
+  directory: string,
+  service: Service,
+  external: string | undefined,
+  options: WorkspaceOptions,
+): Promise<ClickHouse> {
+  const there = service.clickhouse === 'embedded' ? undefined : service.clickhouse
+  if (there !== (external && addressOf(external))) {
+    throw new UsageError(
+      `weaklink up (process ${service.pid}) on ${directory} keeps its rows in ${there ?? 'the embedded ClickHouse'}; ` +
+        `here CLICKHOUSE_URL names ${external ? addressOf(external) : 'nothing'}. ${there ? `Set it to ${there} too.` : 'Unset it.'}`,
+    )
+  }
+  if (external) return { server: null, service, endpoint: { url: external } }
+  const until = Date.now() + GIVE_UP_MS
+  for (let noted = false; ; noted = true) {
+    const endpoint = await readEndpoint(join(directory, 'clickhouse'))
+    if (endpoint !== null) return { server: null, service, endpoint }
+    if (Date.now() > until) {
+      throw new CommandError(
+        `The ClickHouse of weaklink up (process ${service.pid}) does not answer; ${service.url}/readyz says why.`,
+      )
+    }
+    if (!noted) options.onRetry('The ClickHouse of weaklink up does not answer at the moment. Trying again …')
+    await sleep(ENDPOINT_POLL_MS)
+  }
+}
+
+/** Without user and password, as a store tells it. */
+function addressOf(url: string): string {
+  const { origin, pathname } = new URL(url)
+  return `${origin}${pathname}`.replace(/\/$/, '')
 }
 
 /** Integers of 64 bits and more come as text; those that a JSON number holds exactly become numbers. */

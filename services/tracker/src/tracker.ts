@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { type Catalogue, contentOf } from '@weaklink/chains'
 import type { Consumer, EventLog, NewRecord } from '@weaklink/event-log'
 import { encodeFact, IMPORT_HEADER, INTERACTIONS_TOPIC, partitionOf, REJECTED_TOPIC } from '@weaklink/interactions'
@@ -40,7 +41,9 @@ const IMPORT_PAUSE_MS = 5_000
  * What one record makes follow, at most: an interaction with both ids a link, that link the moved interactions. Whoever
  * waits for everything waits so many times for what the log then holds.
  */
-const FOLLOWING_ROUNDS = 3
+export const FOLLOWING_ROUNDS = 3
+/** How often it is looked whether the tick has come that somebody waits for. */
+const TICK_POLL_MS = 50
 
 export interface Tracker {
   /** Where the partitions stand, durably written or not. */
@@ -50,6 +53,11 @@ export interface Tracker {
    * store. For a tracker that is alone: it waits for every partition of the topic.
    */
   settled(): Promise<void>
+  /**
+   * Resolves when, beside that, everything has ended whose deadline lies before this instant (epoch milliseconds, not
+   * ahead of the clock). For a tracker that goes by the wall clock.
+   */
+  judged(instant: number): Promise<void>
   /** Writes what was taken in, and stops. */
   stop(): Promise<void>
   /** Rejects when the tracker cannot go on. */
@@ -144,19 +152,32 @@ export async function startTracker(options: TrackerOptions): Promise<Tracker> {
   // Whoever awaits `done` or `settled` meets the failure; alone it must not end the process.
   done.catch(() => {})
 
+  const settled = async () => {
+    for (let round = 0; round < FOLLOWING_ROUNDS; round++) {
+      const ranges = await log.ranges(INTERACTIONS_TOPIC)
+      const ends = new Map(ranges.map(({ partition, end }) => [partition, end]))
+      await Promise.race([
+        done.then(() => Promise.reject(new Error('the tracker was stopped before it had taken everything in'))),
+        new Promise<void>((resolve, reject) => {
+          waiting.add({ ends, resolve, reject })
+          answerWaiting()
+        }),
+      ])
+    }
+  }
+  const isPassed = ({ tracker }: Owned, instant: number) => {
+    const next = tracker.nextDeadline()
+    return next !== null && next < instant
+  }
+
   return {
     positions: () => [...partitions.values()].map(({ tracker }) => tracker.position),
-    async settled() {
-      for (let round = 0; round < FOLLOWING_ROUNDS; round++) {
-        const ranges = await log.ranges(INTERACTIONS_TOPIC)
-        const ends = new Map(ranges.map(({ partition, end }) => [partition, end]))
-        await Promise.race([
-          done.then(() => Promise.reject(new Error('the tracker was stopped before it had taken everything in'))),
-          new Promise<void>((resolve, reject) => {
-            waiting.add({ ends, resolve, reject })
-            answerWaiting()
-          }),
-        ])
+    settled,
+    async judged(instant) {
+      for (;;) {
+        await settled()
+        if (![...partitions.values()].some((part) => isPassed(part, instant))) return
+        await sleep(TICK_POLL_MS)
       }
     },
     stop: () => consumer.stop(),

@@ -1,11 +1,10 @@
-import type { Catalogue, Touchpoint } from '@weaklink/chains'
-import { encodeFact } from '@weaklink/interactions'
-import { INTERACTIONS_TOPIC } from '@weaklink/tracker'
+import { encodeFact, INTERACTIONS_TOPIC } from '@weaklink/interactions'
+import { type CatalogueTouchpoint, type TouchpointsReport, touchpointsReport } from '@weaklink/reports'
 import Table from 'cli-table3'
 import { Command } from 'commander'
 import { durationText } from '../duration.ts'
 import { putInForce } from '../import/import.ts'
-import { type CommonOptions, catalogueOf, readCatalogue, withTracker, withWorkspace } from '../run.ts'
+import { type CommonOptions, readCatalogue, withTracker, withWorkspace } from '../run.ts'
 import { openTerminal } from '../terminal.ts'
 import { rebuild } from './rebuild.ts'
 
@@ -36,27 +35,10 @@ function showCommand(): Command {
     .description('the touchpoints in force, and those that interactions name but the catalogue lacks')
     .action((_flags: unknown, command: Command) =>
       withWorkspace(command, {}, async ({ terminal, workspace }) => {
-        const catalogue = await catalogueOf(workspace)
-        const met = await workspace.store.query<{ touchpoint: string; interactions: number }>(MET)
-        const counts = new Map(met.map(({ touchpoint, interactions }) => [touchpoint, interactions]))
-        const uncatalogued = met.filter(({ touchpoint }) => !catalogue.touchpoints.has(touchpoint))
+        const report = await touchpointsReport(workspace.store)
         terminal.answer(
-          () =>
-            catalogueText(
-              catalogue,
-              counts,
-              uncatalogued.map(({ touchpoint }) => touchpoint),
-            ),
-          () => ({
-            hash: catalogue.hash,
-            patienceMs: catalogue.patienceMs,
-            epilogueMs: catalogue.epilogueMs,
-            touchpoints: [...catalogue.touchpoints.values()].map((touchpoint) => ({
-              ...touchpoint,
-              interactions: counts.get(touchpoint.id) ?? 0,
-            })),
-            uncatalogued,
-          }),
+          () => catalogueText(report),
+          () => report,
         )
       }),
     )
@@ -96,17 +78,13 @@ function applyCommand(): Command {
     )
 }
 
-function catalogueText(
-  catalogue: Catalogue,
-  counts: ReadonlyMap<string, number>,
-  uncatalogued: readonly string[],
-): string {
+function catalogueText({ touchpoints, patienceMs, epilogueMs, uncatalogued }: TouchpointsReport): string {
   const table = new Table({
     head: ['touchpoint', 'name', 'step', 'by', 'means', 'patience', 'interactions'],
     style: { head: [], border: [], compact: true },
     colAligns: ['left', 'left', 'right', 'left', 'left', 'right', 'right'],
   })
-  for (const touchpoint of catalogue.touchpoints.values()) {
+  for (const touchpoint of touchpoints) {
     table.push([
       touchpoint.id,
       touchpoint.name?.en ?? Object.values(touchpoint.name ?? {})[0] ?? '',
@@ -114,20 +92,22 @@ function catalogueText(
       touchpoint.by ?? 'customer',
       meaning(touchpoint),
       touchpoint.patienceMs === undefined ? '' : durationText(touchpoint.patienceMs),
-      (counts.get(touchpoint.id) ?? 0).toLocaleString('en-US'),
+      touchpoint.interactions.toLocaleString('en-US'),
     ])
   }
   const notes = [
-    `Where nothing else is said: patience ${durationText(catalogue.patienceMs)}, epilogue ${durationText(catalogue.epilogueMs)}.`,
+    `Where nothing else is said: patience ${durationText(patienceMs)}, epilogue ${durationText(epilogueMs)}.`,
   ]
   if (uncatalogued.length > 0) {
-    notes.push(`Met by customers, but not in the catalogue: ${uncatalogued.join(', ')}.`)
+    notes.push(
+      `Met by customers, but not in the catalogue: ${uncatalogued.map(({ touchpoint }) => touchpoint).join(', ')}.`,
+    )
   }
   return `${table.toString()}\n${notes.join('\n')}`
 }
 
 /** What the catalogue says of an interaction there beyond its place. */
-function meaning({ outcome, result, stage }: Touchpoint): string {
+function meaning({ outcome, result, stage }: CatalogueTouchpoint): string {
   const words = [
     outcome === 'continued' ? undefined : outcome,
     result === true ? 'result' : undefined,
@@ -136,6 +116,4 @@ function meaning({ outcome, result, stage }: Touchpoint): string {
   return words.filter((word) => word !== undefined).join(', ')
 }
 
-const MET =
-  'SELECT touchpoint, count() AS interactions FROM interactions_log FINAL GROUP BY touchpoint ORDER BY interactions DESC, touchpoint'
 const OLDER = 'SELECT count() AS n FROM customer_chains FINAL WHERE catalogue != {hash:String}'

@@ -1,8 +1,8 @@
 import { statfs } from 'node:fs/promises'
 import { LogError } from '@weaklink/event-log'
-import { INTERACTIONS_TOPIC, REJECTED_TOPIC } from '@weaklink/tracker'
+import { INTERACTIONS_TOPIC, REJECTED_TOPIC } from '@weaklink/interactions'
 import { Command } from 'commander'
-import { catalogueOf, withWorkspace } from '../run.ts'
+import { A_MOMENT_RECORDS, catalogueOf, withWorkspace } from '../run.ts'
 import type { Workspace } from '../workspace.ts'
 
 /** One thing that was looked at. `bad` makes the command fail; `remark` is worth knowing. */
@@ -22,6 +22,7 @@ export function doctorCommand(): Command {
       withWorkspace(command, {}, async ({ terminal, workspace }) => {
         const findings = [
           await disk(workspace),
+          ...service(workspace),
           await clickhouse(workspace),
           ...(await log(workspace)),
           ...(await catalogue(workspace)),
@@ -44,6 +45,12 @@ async function disk({ directory }: Workspace): Promise<Finding> {
   return { what: 'disk', state: free < LITTLE_DISK_BYTES ? 'remark' : 'good', says }
 }
 
+function service({ service }: Workspace): Finding[] {
+  if (service === null) return []
+  const says = `runs since ${service.since} (process ${service.pid}) and answers at ${service.url}`
+  return [{ what: 'weaklink up', state: 'good', says }]
+}
+
 async function clickhouse({ store }: Workspace): Promise<Finding> {
   const [row] = await store.query<{ version: string }>('SELECT version() AS version')
   return { what: 'ClickHouse', state: 'good', says: `version ${row?.version} answers at ${store.url}` }
@@ -62,7 +69,7 @@ async function log(workspace: Workspace): Promise<Finding[]> {
         return {
           what,
           state: end === start ? 'good' : 'remark',
-          says: `${end - start} records wait to be taken in; the next command that writes does it`,
+          says: `${end - start} records wait to be taken in; ${workspace.service === null ? 'the next command that writes does it' : 'weaklink up is about to'}`,
         }
       }
       if (position.offset < start || position.offset > end) {
@@ -78,8 +85,13 @@ async function log(workspace: Workspace): Promise<Finding[]> {
           : `chains are judged as of ${new Date(position.tick).toISOString()}`
       const taken = `${position.accepted} interactions, ${position.duplicates} duplicates, ${position.rejected} rejected by the tracker; ${tick}`
       const lag = end - position.offset
-      return lag === 0
-        ? { what, state: 'good', says: `everything is taken in: ${taken}` }
+      const moment = workspace.service !== null && lag <= A_MOMENT_RECORDS
+      return lag === 0 || moment
+        ? {
+            what,
+            state: 'good',
+            says: `${lag === 0 ? 'everything is taken in' : `${lag} records are just being taken in`}: ${taken}`,
+          }
         : { what, state: 'remark', says: `${lag} records wait to be taken in; ${taken}` }
     })
     const rejected = (await opened.ranges(REJECTED_TOPIC)).reduce((sum, { start, end }) => sum + end - start, 0)

@@ -52,6 +52,7 @@ Examples:
   weaklink import 2024-*.csv.gz --mapping mapping.yaml --clock data
 
 Importing a file twice, or a longer export of the same history, changes nothing that was there.
+It also works while weaklink up runs on the directory: by the wall clock, whatever --clock says.
 Rejected lines are written to a file that the summary names; the other lines are taken in.`,
     )
     .action(async (files: string[], _flags: unknown, command: Command) => {
@@ -68,6 +69,12 @@ Rejected lines are written to a file that the summary names; the other lines are
         return
       }
       await withTracker(command, { create: true }, async ({ terminal, workspace, log, tracker }) => {
+        const clock = workspace.service === null ? flags.clock : 'wall'
+        if (clock !== flags.clock) {
+          terminal.note(
+            `weaklink up runs here (process ${workspace.service?.pid}) and judges chains by the wall clock, so --clock data changes nothing.`,
+          )
+        }
         let remember = compareMapping(workspace.directory, files, mappingText, flags.mappingChanged ?? false)
         const bar = terminal.progress()
         try {
@@ -75,7 +82,7 @@ Rejected lines are written to a file that the summary names; the other lines are
             files,
             ...chosen,
             ...(catalogue === undefined ? {} : { catalogue }),
-            clock: flags.clock,
+            clock,
             onProgress: ({ phase, part, interactions }) => {
               if (interactions > 0) {
                 remember()
@@ -89,7 +96,7 @@ Rejected lines are written to a file that the summary names; the other lines are
             () => summaryText(terminal, result.summary),
             () => result.summary,
           )
-          for (const remark of await remarks(workspace, result.summary, flags.clock)) terminal.note(remark)
+          for (const remark of await remarks(workspace, result.summary, clock)) terminal.note(remark)
           if (result.broken !== null) {
             terminal.note(`${result.broken.message} What came before is in; import the whole file to complete it.`)
             process.exitCode = 1

@@ -1,9 +1,7 @@
 import type { EventLog, NewRecord } from '@weaklink/event-log'
-import { encodeFact, type Person } from '@weaklink/interactions'
-import type { Tracker } from '@weaklink/tracker'
-import { INTERACTIONS_TOPIC } from '@weaklink/tracker'
+import { encodeFact, INTERACTIONS_TOPIC, type Person } from '@weaklink/interactions'
 import { Command } from 'commander'
-import { type Run, withTracker } from '../run.ts'
+import { type Derivation, type Run, withTracker } from '../run.ts'
 
 /** Records in one append: the log takes them in together. */
 const APPEND = 5_000
@@ -32,7 +30,7 @@ export function rebuildCommand(): Command {
  * way loses nothing: what is left stands in the log or is found by the next rebuild.
  */
 export async function rebuild(
-  { workspace, log, tracker, terminal }: Run & { log: EventLog; tracker: Tracker },
+  { workspace, log, tracker, terminal }: Run & { log: EventLog; tracker: Derivation },
   { all }: { all: boolean },
 ): Promise<number> {
   await tracker.settled()

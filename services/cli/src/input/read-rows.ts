@@ -14,6 +14,8 @@ export interface ReadOptions {
   readonly delimiter?: string
   /** Default utf-8; UTF-16 is known by its byte order mark. */
   readonly encoding?: string
+  /** JSON may be one array whatever the name says; without it, only where it is `.json`. */
+  readonly mayBeArray?: boolean
 }
 
 /** A row of the file, or why a line of it is none. `line` is 1-based; that of the first where a row spans several. */
@@ -46,7 +48,7 @@ export async function* readRows(path: string, options: ReadOptions = {}): AsyncG
 /** The same of a source that is open already. */
 export async function* rowsOf(source: Source, format: RowFormat, options: ReadOptions): AsyncGenerator<RowBatch> {
   if (format === 'csv') yield* csvRows(source, options)
-  else yield* jsonRows(source, options.encoding, extensionOf(source.path) === '.json')
+  else yield* jsonRows(source, options.encoding, options.mayBeArray ?? extensionOf(source.path) === '.json')
 }
 
 function extensionOf(path: string): string {

@@ -1,0 +1,73 @@
+import { createLogger } from '@weaklink/runtime'
+import { Command, InvalidArgumentError, Option } from 'commander'
+import type { CommonOptions } from '../run.ts'
+import { openTerminal } from '../terminal.ts'
+import { DEFAULT_HOST, DEFAULT_PORT } from '../up/http.ts'
+import { untilStopped } from '../up/signals.ts'
+import { startUp } from '../up/start.ts'
+import { welcome, welcomeJson } from '../up/welcome.ts'
+
+interface UpFlags extends CommonOptions {
+  readonly port: number
+  readonly host: string
+}
+
+export function upCommand(): Command {
+  return new Command('up')
+    .description('start everything and go on: take interactions in over HTTP, derive chains, answer reports')
+    .addOption(
+      new Option('--port <n>', 'where it listens; 0 takes any free one')
+        .default(DEFAULT_PORT)
+        .env('WEAKLINK_PORT')
+        .argParser(portOf),
+    )
+    .addOption(
+      new Option('--host <address>', 'beyond this machine only with keys given by the environment')
+        .default(DEFAULT_HOST)
+        .env('WEAKLINK_HOST'),
+    )
+    .addHelpText(
+      'after',
+      `
+Examples:
+  weaklink up
+  weaklink up --data-dir /var/lib/weaklink --port 8080
+  weaklink up --port 0 --json           one JSON document when it is ready: url, keys …
+
+While it runs, the other commands work on the same data directory as ever:
+  weaklink send --touchpoint site_visit --customer anna
+  weaklink tail
+  weaklink import events.jsonl
+  weaklink report breakpoints
+
+Keys: the first start makes one to send (write) and one to ask (admin), keeps them in keys.json of the data directory,
+and shows them once. Further ones come from the environment, several of a kind with commas between:
+  WEAKLINK_WRITE_KEYS, WEAKLINK_READ_KEYS, WEAKLINK_ADMIN_KEYS
+ClickHouse is embedded unless CLICKHOUSE_URL names one. What it logs goes to stderr, as JSON lines.
+Ctrl-C or SIGTERM ends it in good order; a second one at once.`,
+    )
+    .action(async (_flags: unknown, command: Command) => {
+      const { dataDir, port, host, json = false } = command.optsWithGlobals<UpFlags>()
+      const terminal = openTerminal({ json })
+      await untilStopped(
+        (signal) => startUp({ dataDir, port, host, environment: process.env, logger: createLogger(), signal }),
+        {
+          async ready(running) {
+            terminal.answer(
+              () => welcome(running, terminal.style),
+              () => welcomeJson(running),
+            )
+            return 'go on'
+          },
+          stopping: () => terminal.note('Stopping: what is under way is finished. Once more to end at once.'),
+        },
+      )
+    })
+}
+
+function portOf(text: string): number {
+  const port = Number(text)
+  if (text.trim() === '' || !Number.isInteger(port) || port < 0 || port > 65_535)
+    throw new InvalidArgumentError('A port is a whole number from 0 to 65535.')
+  return port
+}

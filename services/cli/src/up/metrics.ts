@@ -1,0 +1,76 @@
+import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client'
+import type { Pipeline } from './pipeline.ts'
+import type { ServiceStore } from './store.ts'
+
+/** The metrics of the process; services add theirs. */
+export function createRegistry(): Registry {
+  const registry = new Registry()
+  collectDefaultMetrics({ register: registry })
+  return registry
+}
+
+/** What the tracker stands at, asked whenever somebody looks. */
+export function measurePipeline(registry: Registry, pipeline: () => Pipeline | null, store: ServiceStore): void {
+  const registers = [registry]
+  const labelNames = ['partition']
+  const standing = () => pipeline()?.standing() ?? []
+  new Gauge({
+    name: 'weaklink_log_end_offset',
+    help: 'Offset that the next record of the interactions log will get.',
+    labelNames,
+    registers,
+    collect() {
+      for (const { partition, end } of standing()) this.set({ partition }, end)
+    },
+  })
+  new Gauge({
+    name: 'weaklink_tracker_offset',
+    help: 'Offset of the next record that the tracker will take in.',
+    labelNames,
+    registers,
+    collect() {
+      for (const { partition, offset } of standing()) this.set({ partition }, offset)
+    },
+  })
+  new Gauge({
+    name: 'weaklink_tracker_lag_records',
+    help: 'Records of the interactions log that the tracker has not taken in yet.',
+    labelNames,
+    registers,
+    collect() {
+      for (const { partition, lag } of standing()) this.set({ partition }, lag)
+    },
+  })
+  new Gauge({
+    name: 'weaklink_tracker_time_seconds',
+    help: 'T: the instant as of which chains are judged, Unix time.',
+    labelNames,
+    registers,
+    collect() {
+      for (const { partition, tick } of pipeline()?.positions() ?? [])
+        if (tick !== null) this.set({ partition }, tick / 1_000)
+    },
+  })
+  new Counter({
+    name: 'weaklink_tracker_interactions_total',
+    help: 'Interactions that the tracker has read, since the log began; conflicts are among the duplicates.',
+    labelNames: ['partition', 'result'],
+    registers,
+    collect() {
+      // They are counted in the position, which outlives the process.
+      this.reset()
+      for (const { partition, accepted, duplicates, conflicts, rejected } of pipeline()?.positions() ?? []) {
+        for (const [result, n] of Object.entries({ accepted, duplicates, conflicts, rejected }))
+          this.inc({ partition, result }, n)
+      }
+    },
+  })
+  new Gauge({
+    name: 'weaklink_clickhouse_up',
+    help: '1 where ClickHouse answers and can be written, else 0.',
+    registers,
+    collect() {
+      this.set(store.trouble() === null ? 1 : 0)
+    },
+  })
+}
