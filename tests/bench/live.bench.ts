@@ -165,8 +165,8 @@ function residentMb(pid: number): number {
 
 async function stored(dataDir: string, prefix: string): Promise<number> {
   const query = `SELECT count() AS n FROM interactions WHERE match(id, '^([0-9]+-)?${prefix}[0-9]')`
-  const { rows } = await weaklinkJson<{ rows: [[number]] }>(['sql', query, '--data-dir', dataDir])
-  return rows[0][0]
+  const { rows } = await weaklinkJson<{ rows: [{ n: number }] }>(['sql', query, '--data-dir', dataDir])
+  return rows[0].n
 }
 
 /** When the tracker has taken everything in. */

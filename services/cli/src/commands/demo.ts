@@ -17,7 +17,7 @@ const CONTENT = ['log', 'rejected', 'imports.json', KEYS_FILE]
 const SEED = 7
 const HISTORY = { days: 90, customersPerDay: 45 } as const
 /** So many times busier than in its history the company goes on, so that one sees something happen. */
-const LIVE_SPEED = 400
+const LIVE_SPEED = 1_000
 
 interface DemoFlags extends CommonOptions {
   readonly exit?: boolean
@@ -127,6 +127,7 @@ function startCompany(
     if (over) return
     over = true
     bar.stop()
+    if (signal.aborted) return historySent.reject(signal.reason)
     const seconds = ((performance.now() - started) / 1_000).toFixed(1)
     const refused = rejected === 0 ? '' : `, ${rejected.toLocaleString('en-US')} of them rejected`
     terminal.note(`${sent.toLocaleString('en-US')} interactions in ${seconds} s${refused}.\n`)

@@ -10,6 +10,8 @@ export interface Chance {
   pick<T>(choices: readonly (readonly [choice: T, weight: number])[]): T
   /** Exponentially distributed with this mean. */
   exponential(mean: number): number
+  /** Log-normally distributed: half of all are below the median; `spread` is the deviation of the logarithm. */
+  logNormal(median: number, spread: number): number
 }
 
 /** mulberry32 (Tommy Ettinger): 32 bits of state are plenty for a demo, and it is the same on every machine. */
@@ -37,5 +39,8 @@ export function chance(seed: number): Chance {
       return last[0]
     },
     exponential: (mean) => -Math.log(1 - next()) * mean,
+    // Box and Muller: two even draws make a normal one.
+    logNormal: (median, spread) =>
+      median * Math.exp(spread * Math.sqrt(-2 * Math.log(1 - next())) * Math.cos(2 * Math.PI * next())),
   }
 }
