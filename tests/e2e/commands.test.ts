@@ -230,12 +230,17 @@ it('rebuild --all derives everybody again, whatever their ids', async () => {
 })
 
 it('demo: finds what was planted', async () => {
-  const { planted } = await weaklinkJson<{ planted: { touchpoint: string; where: string | null; rank: number }[] }>([
-    'demo',
-    '--data-dir',
-    join(folder.path, 'demo'),
-  ])
+  const own = join(folder.path, 'demo')
+  const { planted, report } = await weaklinkJson<{
+    planted: { touchpoint: string; where: string[] | null; rank: number }[]
+    report: BreakpointsReport
+  }>(['demo', '--exit', '--data-dir', own])
+  // Of the whole report the planted places come first, by excess.
+  const first = report.groups[0]?.breakpoints.slice(0, planted.length).map(({ touchpoint }) => touchpoint)
+  expect(first?.sort()).toEqual(planted.map(({ touchpoint }) => touchpoint).sort())
   for (const { where, rank } of planted) expect(rank).toBeLessThanOrEqual(where === null ? planted.length : 1)
+  const again = await weaklinkJson<BreakpointsReport>(['report', 'breakpoints', '--data-dir', own])
+  expect(again.groups).toEqual(report.groups)
 })
 
 it('the JSON Schemas in docs are those of the code', async () => {

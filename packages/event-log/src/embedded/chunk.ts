@@ -29,7 +29,9 @@ export function encodeChunks(records: readonly NewRecord[]): Chunk[] {
   const common = commonHeaders(records)
   const commonJson = encodeHeaders(common)
   const chunks: Chunk[] = []
-  const headers = records.map((record) => encodeHeaders(without(common, record.headers)))
+  const headers = records.map(({ headers }) =>
+    headers === undefined ? NOTHING : encodeHeaders(without(common, headers)),
+  )
   const sizeOf = (index: number) => {
     const { key, value } = records[index]!
     return RECORD_HEADER_BYTES + (key?.length ?? 0) + headers[index]!.length + value.length
@@ -110,7 +112,7 @@ function commonHeaders(records: readonly NewRecord[]): Headers {
   return Object.fromEntries(common)
 }
 
-function without(common: Headers, headers: Headers = NO_HEADERS): Headers {
+function without(common: Headers, headers: Headers): Headers {
   return Object.fromEntries(Object.entries(headers).filter(([name]) => !Object.hasOwn(common, name)))
 }
 
@@ -134,7 +136,7 @@ function encodeRecord(bytes: Buffer, start: number, { key, value }: NewRecord, h
     bytes.set(key, at)
     at += key.length
   }
-  bytes.set(headers, at)
+  if (headers.length > 0) bytes.set(headers, at)
   at += headers.length
   bytes.set(value, at)
   return at + value.length

@@ -26,6 +26,7 @@ export function doctorCommand(): Command {
           await clickhouse(workspace),
           ...(await log(workspace)),
           ...(await catalogue(workspace)),
+          ...(await identity(workspace)),
         ]
         const { green, yellow, red } = terminal.style
         const marks = { good: green('✓'), remark: yellow('!'), bad: red('✗') }
@@ -137,4 +138,33 @@ async function catalogue(workspace: Workspace): Promise<Finding[]> {
   return findings
 }
 
-const STANDING = 'SELECT count() AS customers, countIf(catalogue != {hash:String}) AS older FROM customer_chains FINAL'
+/** Anonymous ids that are customers, and links that were refused because they said otherwise. */
+async function identity({ store }: Workspace): Promise<Finding[]> {
+  const [linked] = await store.query<{ n: number }>('SELECT count() AS n FROM identities')
+  const refused = await store.query<{ anonymousId: string; customer: string; other: string }>(REFUSED)
+  if ((linked?.n ?? 0) === 0 && refused.length === 0) return []
+  const says = `${linked?.n ?? 0} anonymous ids are customers`
+  if (refused.length === 0) return [{ what: 'identity', state: 'good', says }]
+  const some = refused
+    .slice(0, REFUSED_SHOWN)
+    .map(({ anonymousId, customer, other }) => `${anonymousId} is ${customer}, and was said to be ${other}`)
+  const more = refused.length > REFUSED_SHOWN ? `; and ${refused.length - REFUSED_SHOWN} more` : ''
+  return [
+    {
+      what: 'identity',
+      state: 'remark',
+      says: `${says}; refused: ${some.join('; ')}${more}. Where the first was wrong: weaklink unlink ID`,
+    },
+  ]
+}
+
+const REFUSED_SHOWN = 5
+const REFUSED = `
+  SELECT anonymousId, identities.customer AS customer, other
+  FROM (SELECT DISTINCT customer AS anonymousId, other FROM identity_log WHERE change = 'refused') AS refused
+  INNER JOIN identities USING anonymousId
+  WHERE other != customer
+  ORDER BY anonymousId, other`
+const STANDING = `
+  SELECT countIf(movedTo = '') AS customers, countIf(movedTo = '' AND catalogue != {hash:String}) AS older
+  FROM customer_chains FINAL`
