@@ -126,7 +126,8 @@ function renamed(batches: readonly Buffer[], k: number): Buffer {
 interface Overload {
   readonly offered: number
   readonly accepted: number
-  readonly refused: number
+  /** By status: 503 where the tracker is behind, 429 where the key sends too much. */
+  readonly refused: Readonly<Record<503 | 429, number>>
   readonly withoutRetryAfter: number
   readonly other: number
   /** Megabytes of the process, every second. */
@@ -136,7 +137,8 @@ interface Overload {
 
 async function overload(ready: Ready, load: Sender, perSecond: number): Promise<Overload> {
   const batches = bodies(2_000, BATCH, 'o')
-  let [accepted, refused, withoutRetryAfter, other] = [0, 0, 0, 0]
+  let [accepted, withoutRetryAfter, other] = [0, 0, 0]
+  const refused = { 503: 0, 429: 0 }
   const memory: number[] = []
   const look = setInterval(() => memory.push(residentMb(ready.pid)), 1_000)
   const before = cpuSecondsOf(ready.pid)
@@ -146,8 +148,8 @@ async function overload(ready: Ready, load: Sender, perSecond: number): Promise<
     offered += BATCH
     const sent = load.send(renamed(batches, k)).then(({ status, retryAfter }) => {
       if (status === 202) accepted += BATCH
-      else if (status === 503) {
-        refused += BATCH
+      else if (status === 503 || status === 429) {
+        refused[status] += BATCH
         if (retryAfter === undefined) withoutRetryAfter += BATCH
       } else other += BATCH
     })
@@ -231,7 +233,8 @@ ${markdownTable(
     row('offered', n(over.offered)),
     row('accepted (202)', n(over.accepted)),
     row('stored afterwards', n(inStore)),
-    row('refused (503)', n(over.refused)),
+    row('told to come later (503: the tracker is behind)', n(over.refused[503])),
+    row('told to come later (429: more than the rate of a key)', n(over.refused[429])),
     row('… without Retry-After', n(over.withoutRetryAfter)),
     row('answered otherwise', n(over.other)),
     row(
