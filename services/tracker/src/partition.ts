@@ -25,29 +25,15 @@ import {
 import { Deadlines } from './deadlines.ts'
 import { Histories, type Remembered } from './histories.ts'
 import { applyChange, changeBy, type IdentityFact } from './identity.ts'
-import {
-  type Counts,
-  type CustomerRow,
-  type ImportCounts,
-  type Position,
-  type Rows,
-  type StoredHistory,
-  type TrackerStore,
-  versionOf,
-} from './store.ts'
+import { type Position, type StoredHistory, type TrackerStore, versionOf } from './store.ts'
+import { beginning, copyOf, count, importIn, type WorkingPosition } from './working-position.ts'
+import { Writer, type WriterOptions } from './writer.ts'
 
-export interface PartitionOptions {
-  readonly store: TrackerStore
+export interface PartitionOptions extends WriterOptions {
   readonly partition: number
   readonly logIdentity: string
   /** In force until the log says otherwise. */
   readonly catalogue: Catalogue
-  /** Puts records that cannot be taken in aside, durably, before the position moves. */
-  readonly putAside: (rejected: readonly RejectedRecord[]) => Promise<void>
-  /** Appends records that follow from those taken in, durably, to the log itself, before the position moves. */
-  readonly follow: (records: readonly Following[]) => Promise<void>
-  /** Told of customers whose rows were written. */
-  readonly onWritten?: (rows: readonly CustomerRow[]) => void
   /** Beyond this many stored interactions a customer's further ones are rejected. */
   readonly customerLimit: number
   /** How many interactions the cache of histories holds. */
@@ -58,24 +44,9 @@ export interface PartitionOptions {
   readonly slice: number
 }
 
-export interface RejectedRecord {
-  readonly record: LogRecord
-  readonly rejection: Rejection
-}
-
-/**
- * What a record makes follow: the link that an interaction with both ids says, a moved interaction, a withdrawal. It may
- * be appended more than once, after a crash: whoever takes it in knows it again.
- */
-export interface Following {
-  readonly fact: Fact
-  readonly headers: Readonly<Record<string, string>>
-}
-
 const NOBODY: ReadonlyMap<string, StoredHistory> = new Map()
 const NOTHING: StoredHistory = { interactions: [], identity: [] }
-/** The last imports whose counts a position carries. */
-const IMPORTS_KEPT = 16
+
 /**
  * The tracker of one partition: takes records in the order of the log, and writes rows and position.
  *
@@ -101,20 +72,16 @@ export class PartitionTracker {
   #cacheIsWhole = false
   /** About how many interactions those who changed have. */
   #pinned = 0
-  /** Interactions that are to be written next, and how many. */
-  #rows: Rows
-  #newInteractions = 0
-  #rejected: RejectedRecord[] = []
-  #following: Following[] = []
-
-  #write: Promise<void> = Promise.resolve()
-  #writtenOffset: number
+  readonly #writer: Writer
 
   /** Reads where this partition stands; a log that was never seen begins a new epoch over what older ones left. */
   static async open(options: PartitionOptions, logStart: number): Promise<PartitionTracker> {
     const positions = await options.store.loadPositions()
     const position = positions.find(({ partition }) => partition === options.partition)
-    const resumed = position?.logIdentity === options.logIdentity ? position : newEpoch(options, positions, logStart)
+    const resumed =
+      position?.logIdentity === options.logIdentity
+        ? position
+        : beginning({ ...options, catalogue: options.catalogue.hash }, positions, logStart)
     const catalogue = await loadCatalogue(options.store, resumed.catalogue)
     const tracker = new PartitionTracker(options, resumed, catalogue ?? options.catalogue)
     tracker.#cacheIsWhole = positions.length === 0
@@ -127,21 +94,20 @@ export class PartitionTracker {
   private constructor(options: PartitionOptions, position: Position, catalogue: Catalogue) {
     this.#options = options
     this.#store = options.store
-    this.#rows = options.store.newRows()
-    this.#position = { ...position, imports: position.imports.map((one) => ({ ...one })) }
+    this.#position = copyOf(position)
     this.#catalogue = catalogue
     this.#histories = new Histories(options.cacheLimit)
-    this.#writtenOffset = position.offset
+    this.#writer = new Writer(options, position.offset)
   }
 
   /** Where it stands, unwritten records included. */
   get position(): Position {
-    return { ...this.#position, imports: this.#position.imports.map((one) => ({ ...one })) }
+    return copyOf(this.#position)
   }
 
   /** Offset up to which everything is durable in the store. */
   get writtenOffset(): number {
-    return this.#writtenOffset
+    return this.#writer.writtenOffset
   }
 
   /** The next deadline of anything open, epoch milliseconds. */
@@ -194,16 +160,16 @@ export class PartitionTracker {
   async #flushWhatIsDue(): Promise<void> {
     const { flushRows, cacheLimit } = this.#options
     if (this.#pinned >= Math.max(cacheLimit / 2, flushRows)) await this.flush()
-    else if (this.#newInteractions + this.#rejected.length + this.#following.length >= flushRows) {
-      await this.#write
+    else if (this.#writer.waiting >= flushRows) {
+      await this.#writer.idle()
       this.#startWrite(0, null)
     }
   }
 
   /** Begins to write everything taken in so far; resolves when the write before it is done. */
   async flush(): Promise<void> {
-    await this.#write
-    if (this.#position.offset === this.#writtenOffset) return
+    await this.#writer.idle()
+    if (this.#position.offset === this.writtenOffset) return
     await this.#writeChanged()
     this.#startWrite(this.#changed.length, this.position)
   }
@@ -212,21 +178,21 @@ export class PartitionTracker {
   async #writeChanged(): Promise<void> {
     while (this.#changed.length > this.#options.slice) {
       this.#startWrite(this.#options.slice, null)
-      await this.#write
+      await this.#writer.idle()
     }
   }
 
   /** Resolves when everything taken in so far is durable in the store. */
   async settle(): Promise<void> {
     await this.flush()
-    await this.#write
+    await this.#writer.idle()
   }
 
   async #takeControl(fact: Fact, record: LogRecord): Promise<void> {
     if (fact.kind === 'tick') await this.#takeTick(fact.tick, record)
     else if (fact.kind === 'catalogue') await this.#takeCatalogue(fact.hash, record)
     else if (fact.kind === 'withdraw') await this.#takeWithdrawal(fact, record)
-    else if (fact.kind === 'import-end') this.#import(fact.importId).ended = true
+    else if (fact.kind === 'import-end') importIn(this.#position, fact.importId).ended = true
   }
 
   #takeInteraction(history: Remembered, interaction: Interaction, record: LogRecord): void {
@@ -248,27 +214,25 @@ export class PartitionTracker {
       const behind = history.identity?.moved.get(interaction.id) ?? link
       if (behind !== link) {
         // It came in its own right as well: it stays where what was moved is taken back.
-        this.#rows.addInteraction({ ...row, behind })
-        this.#newInteractions++
+        this.#writer.addInteraction({ ...row, behind })
       }
       // A copy is not counted: what it is a copy of was.
       if (link !== '') return
-      this.#count(importId, 'duplicates')
-      if (intake === 'conflict') this.#count(importId, 'conflicts')
+      count(this.#position, importId, 'duplicates')
+      if (intake === 'conflict') count(this.#position, importId, 'conflicts')
       return
     }
     this.#histories.grew(1)
-    this.#rows.addInteraction({ ...row, behind: '' })
-    this.#newInteractions++
+    this.#writer.addInteraction({ ...row, behind: '' })
     this.#change(history, version, 1)
     if (link !== '') {
       history.knownIdentity.moved.set(interaction.id, link)
       return
     }
-    this.#count(importId, 'accepted')
+    count(this.#position, importId, 'accepted')
     this.#position.newestAt = Math.max(this.#position.newestAt ?? interaction.at, interaction.at)
     const said = linkSaidBy(history, interaction, `implied-${record.partition}-${version}`)
-    if (said !== null) this.#following.push({ fact: { kind: 'link', link: said }, headers: {} })
+    if (said !== null) this.#writer.follow({ fact: { kind: 'link', link: said }, headers: {} })
     this.#moveOn(history, [interaction])
   }
 
@@ -278,7 +242,7 @@ export class PartitionTracker {
     const { customer, link } = identity.current
     for (const interaction of interactions) {
       const moved = { ...interaction, customer }
-      this.#following.push({ fact: { kind: 'interaction', interaction: moved }, headers: { [LINK_HEADER]: link } })
+      this.#writer.follow({ fact: { kind: 'interaction', interaction: moved }, headers: { [LINK_HEADER]: link } })
     }
   }
 
@@ -289,15 +253,14 @@ export class PartitionTracker {
     if (change === null) return
     const before = history.identity?.current ?? null
     applyChange(history.knownIdentity, change)
-    this.#rows.addIdentity({ ...change, person: history.person, partition: record.partition, version })
-    this.#newInteractions++
+    this.#writer.addIdentity({ ...change, person: history.person, partition: record.partition, version })
     this.#change(history, version, 0)
     if (change.change === 'refused') {
       const expected = `${before?.customer}, whose anonymous id this is; unlink it first if that is wrong`
       this.#reject(record, { reason: 'identity_conflict', field: 'customer', expected, got: show(change.other) })
     } else if (change.change === 'unlinked' && before !== null) {
       const { customer, link } = before
-      this.#following.push({ fact: { kind: 'withdraw', customer, link }, headers: {} })
+      this.#writer.follow({ fact: { kind: 'withdraw', customer, link }, headers: {} })
     } else if (before === null) this.#moveOn(history, history.interactions)
   }
 
@@ -309,9 +272,9 @@ export class PartitionTracker {
     const history = loaded(wanted)
     const change = changeBy(history.identity, fact, '')
     if (change === null) return
-    await this.#write
+    await this.#writer.idle()
     this.#startWrite(0, null)
-    await this.#write
+    await this.#writer.idle()
     const version = versionOf(this.#position.epoch, record.offset)
     const stored = (await this.#store.loadHistories([person], version)).get(history.key) ?? NOTHING
     const lengthBefore = history.interactions.length
@@ -319,8 +282,7 @@ export class PartitionTracker {
     const lost = lengthBefore - history.interactions.length
     this.#histories.grew(-lost)
     if (history.changed > 0) this.#pinned -= lost
-    this.#rows.addIdentity({ ...change, person, partition: record.partition, version })
-    this.#newInteractions++
+    this.#writer.addIdentity({ ...change, person, partition: record.partition, version })
     this.#change(history, version, 0)
   }
 
@@ -349,7 +311,7 @@ export class PartitionTracker {
       await this.#load(passed, version)
       for (const wanted of passed) this.#deriveAgain(loaded(wanted), version)
       // In the middle of a record: rows may be written early, the position may not.
-      await this.#write
+      await this.#writer.idle()
       await this.#writeChanged()
       this.#evict()
     }
@@ -363,7 +325,7 @@ export class PartitionTracker {
       return
     }
     // What has changed is derived under the catalogue that was in force when it did.
-    await this.#write
+    await this.#writer.idle()
     await this.#writeChanged()
     this.#startWrite(this.#changed.length, null)
     this.#catalogue = catalogue
@@ -371,8 +333,8 @@ export class PartitionTracker {
   }
 
   #reject(record: LogRecord, rejection: Rejection): void {
-    this.#rejected.push({ record, rejection })
-    this.#count(record.headers[IMPORT_HEADER], 'rejected')
+    this.#writer.reject({ record, rejection })
+    count(this.#position, record.headers[IMPORT_HEADER], 'rejected')
   }
 
   /** @param grown how many interactions it took in */
@@ -434,14 +396,11 @@ export class PartitionTracker {
   /** Derives the first of those who changed and begins to write: rejected records, rows, then the position. */
   #startWrite(customerCount: number, position: Position | null): void {
     const changed = this.#changed.splice(0, customerCount)
-    const rows = this.#rows
-    const { onWritten } = this.#options
-    const written: CustomerRow[] = []
     for (const history of changed) {
       const chains = this.#chainsOf(history)
       const nextOfThem = nextDeadline(chains)
       this.#deadlines.set(history.key, nextOfThem)
-      const row: CustomerRow = {
+      this.#writer.addCustomer({
         person: history.person,
         partition: this.#options.partition,
         version: history.changed,
@@ -449,64 +408,19 @@ export class PartitionTracker {
         nextDeadline: nextOfThem,
         movedTo: history.identity?.current?.customer ?? null,
         chains,
-      }
-      rows.addCustomer(row)
-      if (onWritten !== undefined) written.push(row)
+      })
       this.#pinned -= history.interactions.length + 1
       history.changed = 0
       history.writing = true
       history.dated = true
     }
     if (this.#changed.length === 0) this.#undated = []
-    const hasRows = this.#newInteractions > 0 || changed.length > 0
-    const aside = { rejected: this.#rejected, following: this.#following }
-    this.#rows = this.#store.newRows()
-    this.#newInteractions = 0
-    this.#rejected = []
-    this.#following = []
-    this.#write = this.#writeAll(aside, hasRows ? rows : null, position).then(() => {
+    this.#writer.begin(position, () => {
       for (const history of changed) history.writing = false
-      onWritten?.(written)
     })
-    // The failure is met by whoever awaits the write next; here it must not count as unhandled.
-    this.#write.catch(() => {})
-  }
-
-  /** The order is the promise: nothing is skipped (P6) or counted (P2) before what it stands for is durable. */
-  async #writeAll({ rejected, following }: Aside, rows: Rows | null, position: Position | null): Promise<void> {
-    if (rejected.length > 0) await this.#options.putAside(rejected)
-    if (following.length > 0) await this.#options.follow(following)
-    if (rows !== null) await rows.write()
-    if (position !== null) {
-      await this.#store.writePosition(position)
-      this.#writtenOffset = position.offset
-    }
-  }
-
-  #count(importId: string | undefined, what: keyof Counts): void {
-    this.#position[what]++
-    if (importId !== undefined) this.#import(importId)[what]++
-  }
-
-  #import(id: string): Mutable<ImportCounts> {
-    const { imports } = this.#position
-    const known = imports.find((one) => one.id === id)
-    if (known !== undefined) return known
-    const begun = { id, accepted: 0, duplicates: 0, conflicts: 0, rejected: 0, ended: false }
-    imports.push(begun)
-    if (imports.length > IMPORTS_KEPT) imports.shift()
-    return begun
   }
 }
 
-/** What goes to the log, before the rows. */
-interface Aside {
-  readonly rejected: readonly RejectedRecord[]
-  readonly following: readonly Following[]
-}
-
-type Mutable<T> = { -readonly [K in keyof T]: T[K] }
-type WorkingPosition = Mutable<Omit<Position, 'imports'>> & { readonly imports: Mutable<ImportCounts>[] }
 /** A record that concerns one person, or that nobody can read. */
 interface Taken {
   readonly record: LogRecord
@@ -524,27 +438,6 @@ interface Wanted {
 function loaded(wanted: Wanted | null): Remembered {
   if (wanted?.history === undefined) throw new Error(`the history of ${wanted?.key} must be loaded before it is used`)
   return wanted.history
-}
-
-function newEpoch(options: PartitionOptions, positions: readonly Position[], logStart: number): Position {
-  const ofThisLog = positions.find(({ logIdentity }) => logIdentity === options.logIdentity)
-  const older = positions.filter(({ logIdentity }) => logIdentity !== options.logIdentity)
-  const ticks = older.flatMap(({ tick }) => (tick === null ? [] : [tick]))
-  const newest = older.reduce<Position | null>((a, b) => (a === null || b.epoch >= a.epoch ? b : a), null)
-  return {
-    partition: options.partition,
-    epoch: ofThisLog?.epoch ?? Math.max(0, ...positions.map(({ epoch }) => epoch)) + 1,
-    logIdentity: options.logIdentity,
-    offset: logStart,
-    tick: ticks.length > 0 ? Math.max(...ticks) : null,
-    catalogue: newest?.catalogue ?? options.catalogue.hash,
-    newestAt: null,
-    accepted: 0,
-    duplicates: 0,
-    conflicts: 0,
-    rejected: 0,
-    imports: [],
-  }
 }
 
 async function loadCatalogue(store: TrackerStore, hash: string): Promise<Catalogue | null> {

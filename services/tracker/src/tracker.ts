@@ -2,8 +2,9 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { type Catalogue, contentOf } from '@weaklink/chains'
 import type { Consumer, EventLog, NewRecord } from '@weaklink/event-log'
 import { encodeFact, IMPORT_HEADER, INTERACTIONS_TOPIC, partitionOf, REJECTED_TOPIC } from '@weaklink/interactions'
-import { type Following, PartitionTracker, type RejectedRecord } from './partition.ts'
+import { PartitionTracker } from './partition.ts'
 import type { CustomerRow, Position, TrackerStore } from './store.ts'
+import type { Following, RejectedRecord } from './writer.ts'
 
 const GROUP = 'weaklink-tracker'
 

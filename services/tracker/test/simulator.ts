@@ -13,7 +13,7 @@ import {
   sameContent,
 } from '@weaklink/interactions'
 import { oracle } from '../../../packages/chains/src/oracle.ts'
-import { type Following, PartitionTracker, type RejectedRecord } from '../src/partition.ts'
+import { PartitionTracker } from '../src/partition.ts'
 import {
   type CustomerRow,
   type IdentityRow,
@@ -22,6 +22,7 @@ import {
   type Position,
   versionOf,
 } from '../src/store.ts'
+import type { Following, RejectedRecord } from '../src/writer.ts'
 import { type ListStore, MemoryStore, NO_ROWS, trackerStoreOf } from './memory-store.ts'
 import { type Entry, type Happening, RECORDED_AT, type Schedule } from './schedule.ts'
 import { misplaced } from './stitching.ts'

@@ -1,0 +1,133 @@
+import type { LogRecord } from '@weaklink/event-log'
+import type { Fact, Rejection } from '@weaklink/interactions'
+import type { CustomerRow, IdentityRow, InteractionRow, Position, Rows, TrackerStore } from './store.ts'
+
+export interface WriterOptions {
+  readonly store: TrackerStore
+  /** Puts records that cannot be taken in aside, durably, before the position moves. */
+  readonly putAside: (rejected: readonly RejectedRecord[]) => Promise<void>
+  /** Appends records that follow from those taken in, durably, to the log itself, before the position moves. */
+  readonly follow: (records: readonly Following[]) => Promise<void>
+  /** Told of customers whose rows were written. */
+  readonly onWritten?: (rows: readonly CustomerRow[]) => void
+}
+
+export interface RejectedRecord {
+  readonly record: LogRecord
+  readonly rejection: Rejection
+}
+
+/**
+ * What a record makes follow: the link that an interaction with both ids says, a moved interaction, a withdrawal. It may
+ * be appended more than once, after a crash: whoever takes it in knows it again.
+ */
+export interface Following {
+  readonly fact: Fact
+  readonly headers: Readonly<Record<string, string>>
+}
+
+/** What is to be written next, and the write that is under way: one at a time. */
+export class Writer {
+  readonly #options: WriterOptions
+  #rows: Rows
+  /** Rows that were added, of customers and of others. */
+  #customers: CustomerRow[] = []
+  #customerCount = 0
+  #otherCount = 0
+  #rejected: RejectedRecord[] = []
+  #following: Following[] = []
+  #underWay: Promise<void> = Promise.resolve()
+  #writtenOffset: number
+
+  constructor(options: WriterOptions, writtenOffset: number) {
+    this.#options = options
+    this.#rows = options.store.newRows()
+    this.#writtenOffset = writtenOffset
+  }
+
+  /** Offset up to which everything is durable in the store. */
+  get writtenOffset(): number {
+    return this.#writtenOffset
+  }
+
+  /** Interactions, rejected and following records that wait to be written. */
+  get waiting(): number {
+    return this.#otherCount + this.#rejected.length + this.#following.length
+  }
+
+  addInteraction(row: InteractionRow): void {
+    this.#rows.addInteraction(row)
+    this.#otherCount++
+  }
+
+  addIdentity(row: IdentityRow): void {
+    this.#rows.addIdentity(row)
+    this.#otherCount++
+  }
+
+  addCustomer(row: CustomerRow): void {
+    this.#rows.addCustomer(row)
+    this.#customerCount++
+    if (this.#options.onWritten !== undefined) this.#customers.push(row)
+  }
+
+  reject(rejected: RejectedRecord): void {
+    this.#rejected.push(rejected)
+  }
+
+  follow(following: Following): void {
+    this.#following.push(following)
+  }
+
+  /** Resolves when the write that is under way is done, rejects with what it failed with. */
+  idle(): Promise<void> {
+    return this.#underWay
+  }
+
+  /**
+   * Begins to write what was added, while no other write is under way.
+   *
+   * @param position what is written then stands for everything below it; null where it does not
+   * @param done called when everything is durable
+   */
+  begin(position: Position | null, done: () => void): void {
+    const batch = {
+      rows: this.#customerCount + this.#otherCount > 0 ? this.#rows : null,
+      rejected: this.#rejected,
+      following: this.#following,
+      position,
+    }
+    const customers = this.#customers
+    this.#rows = this.#options.store.newRows()
+    this.#customers = []
+    this.#customerCount = 0
+    this.#otherCount = 0
+    this.#rejected = []
+    this.#following = []
+    this.#underWay = this.#write(batch).then(() => {
+      done()
+      this.#options.onWritten?.(customers)
+    })
+    // The failure is met by whoever awaits the write next; here it must not count as unhandled.
+    this.#underWay.catch(() => {})
+  }
+
+  /** The order is the promise: nothing is skipped (P6) or counted (P2) before what it stands for is durable. */
+  async #write({ rows, rejected, following, position }: Batch): Promise<void> {
+    const { store, putAside, follow } = this.#options
+    if (rejected.length > 0) await putAside(rejected)
+    if (following.length > 0) await follow(following)
+    if (rows !== null) await rows.write()
+    if (position !== null) {
+      await store.writePosition(position)
+      this.#writtenOffset = position.offset
+    }
+  }
+}
+
+interface Batch {
+  readonly rows: Rows | null
+  readonly rejected: readonly RejectedRecord[]
+  readonly following: readonly Following[]
+  readonly position: Position | null
+}
