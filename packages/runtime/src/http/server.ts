@@ -25,6 +25,16 @@ export interface HttpServerOptions {
 /** Unpacked bytes of a body. */
 export const BODY_LIMIT = 500_000
 const REQUEST_TIMEOUT_MS = 30_000
+/** Of routes, in the order in which the page shows them. */
+const TAGS = [
+  { name: 'ingest', description: 'Send what happens, in our own shape or as CloudEvents.' },
+  { name: 'segment', description: 'Send with the libraries of Segment and RudderStack.' },
+  { name: 'reports', description: 'Ask where and why chains break.' },
+  { name: 'customers', description: 'Ask what happened to one customer.' },
+  { name: 'touchpoints', description: 'The touchpoints in force.' },
+  { name: 'live', description: 'Watch what happens, as it happens.' },
+  { name: 'operations', description: 'Health and metrics.' },
+]
 
 /**
  * An HTTP server that knows nothing yet but health, metrics, and how errors are told; services register their routes.
@@ -71,7 +81,14 @@ export async function httpServer(options: HttpServerOptions): Promise<FastifyIns
   await server.register(swagger, {
     openapi: {
       openapi: '3.1.0',
-      info: { title: 'Weaklink', description: 'Where and why the chains of your customers break.', version: '0.1.0' },
+      info: {
+        title: 'Weaklink',
+        description:
+          'Where and why the chains of your customers break.\n\nTo send, a **write key**; to ask, an **API key**: ' +
+          '`Authorization: Bearer KEY`. Errors are `application/problem+json` (RFC 9457); 429 and 503 carry `Retry-After`.',
+        version: '0.1.0',
+      },
+      tags: TAGS,
       components: {
         securitySchemes: {
           writeKey: { type: 'http', scheme: 'bearer', description: 'A write key; or as user name of Basic.' },
@@ -81,7 +98,8 @@ export async function httpServer(options: HttpServerOptions): Promise<FastifyIns
     },
     transform: jsonSchemaTransform,
   })
-  await server.register(swaggerUi, { routePrefix: '/docs' })
+  const css = [{ filename: 'weaklink.css', content: '.swagger-ui .topbar { display: none }' }]
+  await server.register(swaggerUi, { routePrefix: '/docs', theme: { title: 'Weaklink', css } })
   server.get('/openapi.json', { schema: { hide: true } }, () => server.swagger())
   server.get('/healthz', { schema: { tags: ['operations'], summary: 'The process lives' } }, () => ({ status: 'ok' }))
   server.get('/readyz', { schema: { tags: ['operations'], summary: 'It can serve' } }, () => {
