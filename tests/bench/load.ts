@@ -4,7 +4,7 @@ import { stream } from './stream.ts'
 
 /** Sending to a collector over HTTP as fast, or as often, as a benchmark wants. */
 
-export interface Answer {
+interface Answer {
   readonly status: number
   readonly retryAfter: string | undefined
   readonly body: string

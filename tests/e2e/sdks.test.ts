@@ -80,7 +80,12 @@ describe('every event that a library sent is in a chain, once', () => {
 it('an ad on the phone, a call and a sale are one chain within seconds', async () => {
   const analytics = new Analytics({ writeKey: service.keys.write, host: service.url, flushAt: 1 })
   const sent = (minutes: number) => ({ timestamp: new Date(Date.now() - minutes * 60_000) })
-  analytics.track({ anonymousId: 'phone-7', event: 'Ad View', context: { campaign: { name: 'spring', source: 'search', medium: 'cpc' } }, ...sent(90) })
+  analytics.track({
+    anonymousId: 'phone-7',
+    event: 'Ad View',
+    context: { campaign: { name: 'spring', source: 'search', medium: 'cpc' } },
+    ...sent(90),
+  })
   analytics.page({ anonymousId: 'phone-7', name: 'Landing Page', ...sent(89) })
   analytics.track({
     userId: 'nora',

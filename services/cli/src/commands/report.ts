@@ -117,7 +117,7 @@ function withSelection(command: Command): Command {
 }
 
 /** The report as text, with the names that the catalogue has for touchpoints. */
-export async function breakpointsAnswer({ terminal, workspace }: Run, report: BreakpointsReport): Promise<string> {
+async function breakpointsAnswer({ terminal, workspace }: Run, report: BreakpointsReport): Promise<string> {
   const catalogue = await catalogueOf(workspace)
   const names = new Map<string, string>()
   for (const { id, name } of catalogue.touchpoints.values()) {
