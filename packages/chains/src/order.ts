@@ -18,7 +18,7 @@ function surrogatesLast(unit: number): number {
   return unit < 0xe000 ? unit + 0x10000 : unit
 }
 
-const RANK: Readonly<Record<Outcome, number>> = { continued: 0, abandoned: 0, refused: 1, bought: 2 }
+const RANK: Readonly<Record<Outcome, number>> = { continued: 0, abandoned: 1, refused: 2, bought: 3 }
 
 interface Ordered {
   readonly at: number
@@ -26,7 +26,7 @@ interface Ordered {
   readonly id: string
 }
 
-/** The order of one person's interactions: instant; non-final, refused, bought; id by UTF-8 bytes. */
+/** The order of one person's interactions: instant; continued, abandoned, refused, bought; id by UTF-8 bytes. */
 export function compareInteractions(a: Ordered, b: Ordered): number {
   return a.at - b.at || RANK[a.outcome] - RANK[b.outcome] || compareUtf8(a.id, b.id)
 }

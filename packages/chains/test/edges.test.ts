@@ -85,6 +85,12 @@ check('the deadline', [
 
 check('order of events and of arrival', [
   {
+    name: 'equal instants: an abandoned call comes after the visit it followed, whatever their ids',
+    given: 'call@0 abandoned id:a, ad@0 id:b',
+    tick: 99,
+    expected: ['abandoned@10 at call: b a'],
+  },
+  {
     name: 'equal instants: what is not final, then refused, then bought',
     given: 'pay@5 bought id:a, pay@5 refused id:b, ad@5 id:c',
     expected: ['converted@5 at pay: c b a'],

@@ -106,7 +106,7 @@ function errorName(error: Error): string {
 function describe(code: StoreErrorCode, url: string, said: string): string {
   switch (code) {
     case 'unreachable':
-      return `ClickHouse at ${url} cannot be reached (${said}). Check that it runs and that CLICKHOUSE_URL is right.`
+      return `ClickHouse at ${url} cannot be reached (${said}). Check that it runs, and if CLICKHOUSE_URL names it, that this is right.`
     case 'timeout':
       return `ClickHouse at ${url} took too long (${said}). Ask for less, or try again when it is less busy.`
     case 'disk_full':

@@ -137,9 +137,9 @@ describe('the text of a breakpoints report', () => {
   })
   test('of nothing says what to do', () => {
     expect(breakpointsText(naiveBreakpoints([], {}, null), { width: 80 })).toMatchInlineSnapshot(`
-      "There are no chains here. Bring interactions in with \`weaklink import FILE\` or
-      \`weaklink demo\`; where there are some, ask for more with a wider --from, --to or
-      --where.
+      "There are no chains here. If nothing was taken in yet: \`weaklink import FILE\`,
+      \`weaklink up\` or \`weaklink demo\`; where there are some, ask for more with a
+      wider --from, --to or --where.
       "
     `)
   })

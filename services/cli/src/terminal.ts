@@ -43,7 +43,8 @@ export function openTerminal(options: { json: boolean }): Terminal {
   const { stdout, stderr } = process
   return {
     json: options.json,
-    width: stdout.columns ?? 100,
+    // A terminal that does not know its width says 0.
+    width: stdout.columns || 100,
     style: pc.createColors(pc.isColorSupported && stdout.isTTY === true),
     answer: (text, json) => {
       stdout.write(options.json ? `${JSON.stringify(json(), null, 2)}\n` : `${text()}\n`)

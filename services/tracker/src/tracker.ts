@@ -14,7 +14,8 @@ export interface TrackerOptions {
   /** In force until the log says otherwise. */
   readonly catalogue: Catalogue
   /**
-   * `wall`: once the clock is after a partition's next deadline, and nothing is left to read, a tick is appended.
+   * `wall`: once the clock is after a partition's next deadline (and about once a minute while anything is open), and
+   * nothing is left to read, a tick is appended.
    * `none`: somebody else appends the ticks (an import does, when it has ended).
    */
   readonly clock: 'wall' | 'none'
@@ -43,6 +44,8 @@ const IMPORT_PAUSE_MS = 5_000
  * waits for everything waits so many times for what the log then holds.
  */
 export const FOLLOWING_ROUNDS = 3
+/** While anything is open, T is never older than about this. */
+const TICK_AT_LEAST_MS = 60_000
 /** How often it is looked whether the tick has come that somebody waits for. */
 const TICK_POLL_MS = 50
 
@@ -132,7 +135,9 @@ export async function startTracker(options: TrackerOptions): Promise<Tracker> {
       if (options.clock !== 'wall') return
       const now = Date.now()
       const next = part.tracker.nextDeadline()
-      if (next === null || now <= next || now - part.tickedAt < 1_000) return
+      // Now and then also without need, so that answers say how late it is.
+      const isDue = next !== null && (now > next || now - (part.tracker.position.tick ?? 0) > TICK_AT_LEAST_MS)
+      if (!isDue || now - part.tickedAt < 1_000) return
       // While an import feeds the log, a tick would only end what the next line goes on with.
       if (now - part.importedAt < IMPORT_PAUSE_MS) return
       part.tickedAt = now

@@ -45,7 +45,7 @@ function emptyText({ from, to, within }: BreakpointsReport, noun: string): strin
   const period = from === null && to === null ? '' : ' in this period'
   const episodes = within === null ? '' : ' Episodes need interactions that carry an `episode`.'
   return (
-    `There are no ${noun}s here${period}. Bring interactions in with \`weaklink import FILE\` or \`weaklink demo\`; ` +
+    `There are no ${noun}s here${period}. If nothing was taken in yet: \`weaklink import FILE\`, \`weaklink up\` or \`weaklink demo\`; ` +
     `where there are some, ask for more with a wider --from, --to or --where.${episodes}`
   )
 }

@@ -7,9 +7,13 @@ const CUSTOMER_SQL = `
   WHERE customer = {customer:String} AND (notEmpty(chains.id) OR movedTo != '')
   ORDER BY kind`
 
+/** Those that are this customer: an interaction may name others, of which the link was refused or taken back. */
 const ANONYMOUS_IDS_SQL = `
-  SELECT DISTINCT anonymousId FROM interactions
-  WHERE customer = {customer:String} AND kind = 'customer' AND anonymousId != ''
+  SELECT customer AS anonymousId
+  FROM customer_chains FINAL
+  WHERE kind = 'anonymous' AND movedTo = {customer:String} AND customer IN (
+    SELECT anonymousId FROM interactions_log
+    WHERE customer = {customer:String} AND kind = 'customer' AND anonymousId != '')
   ORDER BY anonymousId`
 
 /** As the table has them: an empty string where something is absent. */

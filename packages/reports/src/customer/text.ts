@@ -110,11 +110,7 @@ function endLines(chain: CustomerChain, style: Style): string[] {
     case 'broken':
       return line(style.red(`broke here: ${whyBroken(chain)}${comeback(chain)}`))
     case 'open':
-      return line(
-        style.yellow(
-          chain.deadline === null ? 'open' : `open: silence is not yet a break until ${instantText(chain.deadline)}`,
-        ),
-      )
+      return line(style.yellow(chain.deadline === null ? 'open' : openText(chain, instantText(chain.deadline))))
     case 'ignored':
       return line(style.dim(`ignored: nobody answered for ${silenceOf(chain)}`))
     case 'converted':
@@ -128,6 +124,12 @@ function endLines(chain: CustomerChain, style: Style): string[] {
           )
         : []
   }
+}
+
+function openText({ atRisk, interactions, placeIndex }: CustomerChain, deadline: string): string {
+  if (!atRisk) return `open: silence is not yet a break until ${deadline}`
+  const reason = interactions[placeIndex]?.outcome === 'abandoned' ? 'abandoned' : 'dissatisfied'
+  return `open, at risk: breaks as ${reason} on ${deadline}, unless the customer comes back`
 }
 
 function whyBroken(chain: CustomerChain): string {

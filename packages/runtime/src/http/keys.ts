@@ -34,13 +34,16 @@ export function readKeys(directory: string): StoredKeys | null {
   return existsSync(path) ? (JSON.parse(readFileSync(path, 'utf8')) as StoredKeys) : null
 }
 
-/** The keys of a directory; makes them where there are none, which `minted` tells, so that they are shown once. */
-export function keysOf(directory: string): { readonly keys: StoredKeys; readonly minted: boolean } {
+/**
+ * The keys of a directory; makes them where there are none, which `minted` tells, so that they are shown once.
+ * `keep` writes those down, to be called when they can be shown.
+ */
+export function keysOf(directory: string): { readonly keys: StoredKeys; readonly minted: boolean; keep(): void } {
   const known = readKeys(directory)
-  if (known !== null) return { keys: known, minted: false }
+  if (known !== null) return { keys: known, minted: false, keep() {} }
   const keys = { write: mint('write'), admin: mint('admin') }
-  writeFileSync(join(directory, KEYS_FILE), `${JSON.stringify(keys, null, 2)}\n`, { mode: 0o600 })
-  return { keys, minted: true }
+  const text = `${JSON.stringify(keys, null, 2)}\n`
+  return { keys, minted: true, keep: () => writeFileSync(join(directory, KEYS_FILE), text, { mode: 0o600 }) }
 }
 
 function mint(scope: Scope): string {

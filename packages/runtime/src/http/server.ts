@@ -100,6 +100,7 @@ export async function httpServer(options: HttpServerOptions): Promise<FastifyIns
   })
   const css = [{ filename: 'weaklink.css', content: '.swagger-ui .topbar { display: none }' }]
   await server.register(swaggerUi, { routePrefix: '/docs', theme: { title: 'Weaklink', css } })
+  server.get('/', { schema: { hide: true } }, (_request, reply) => reply.redirect('/docs'))
   server.get('/openapi.json', { schema: { hide: true } }, () => server.swagger())
   server.get('/healthz', { schema: { tags: ['operations'], summary: 'The process lives' } }, () => ({ status: 'ok' }))
   server.get('/readyz', { schema: { tags: ['operations'], summary: 'It can serve' } }, () => {

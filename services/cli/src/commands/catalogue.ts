@@ -1,11 +1,12 @@
+import { builtinCatalogue, type Catalogue } from '@weaklink/chains'
 import { encodeFact, INTERACTIONS_TOPIC } from '@weaklink/interactions'
 import { type CatalogueTouchpoint, type TouchpointsReport, touchpointsReport } from '@weaklink/reports'
 import Table from 'cli-table3'
 import { Command } from 'commander'
 import { durationText } from '../duration.ts'
 import { putInForce } from '../import/import.ts'
-import { type CommonOptions, readCatalogue, withTracker, withWorkspace } from '../run.ts'
-import { openTerminal } from '../terminal.ts'
+import { type CommonOptions, type Run, readCatalogue, withTracker, withWorkspace } from '../run.ts'
+import { openTerminal, UsageError } from '../terminal.ts'
 import { rebuild } from './rebuild.ts'
 
 export function catalogueCommand(): Command {
@@ -47,12 +48,16 @@ function showCommand(): Command {
 function applyCommand(): Command {
   return new Command('apply')
     .description('put a touchpoints.yaml in force; from then on customers are derived under it')
-    .argument('<file>')
+    .argument('[file]')
     .option('--rebuild', 'also derive those customers again who have no new interactions')
-    .action((file: string, flags: { rebuild?: boolean }, command: Command) =>
+    .option('--built-in', 'the one that Weaklink begins with, instead of a file')
+    .action((file: string | undefined, flags: { rebuild?: boolean; builtIn?: boolean }, command: Command) =>
       withTracker(command, { create: true }, async (run) => {
         const { terminal, workspace, log, tracker } = run
-        const catalogue = readCatalogue(file)
+        if ((file === undefined) !== (flags.builtIn === true)) throw new UsageError('Name a file, or say --built-in.')
+        const catalogue = file === undefined ? builtinCatalogue : readCatalogue(file)
+        const name = file ?? 'The built-in catalogue'
+        await sayWhatIsTakenOut(run, catalogue)
         await tracker.settled()
         const partitions = tracker.positions().map(({ partition }) => partition)
         const changed = await putInForce(workspace, tracker, catalogue, (fact) =>
@@ -68,7 +73,7 @@ function applyCommand(): Command {
         terminal.answer(
           () =>
             [
-              changed ? `${file} is in force.` : `${file} was already in force.`,
+              changed ? `${name} is in force.` : `${name} was already in force.`,
               ...(rebuilt > 0 ? [`${rebuilt} customers were derived again.`] : []),
               ...(left > 0 ? [`${left} customers still stand on an older catalogue: weaklink rebuild`] : []),
             ].join('\n'),
@@ -77,6 +82,24 @@ function applyCommand(): Command {
       }),
     )
 }
+
+/** What a new catalogue lacks that customers have met and the one in force knows: from then on it means nothing special. */
+export async function sayWhatIsTakenOut({ terminal, workspace }: Run, catalogue: Catalogue): Promise<void> {
+  const { touchpoints } = await touchpointsReport(workspace.store)
+  const lost = touchpoints.filter(({ id, interactions }) => interactions > 0 && !catalogue.touchpoints.has(id))
+  if (lost.length === 0) return
+  const some = lost
+    .slice(0, LOST_SHOWN)
+    .map(({ id, interactions }) => `${id} (${interactions.toLocaleString('en-US')})`)
+  const more = lost.length > LOST_SHOWN ? ` and ${lost.length - LOST_SHOWN} more` : ''
+  terminal.note(
+    `This catalogue takes the place of the one in force, and lacks touchpoints that it has and customers have met: ` +
+      `${some.join(', ')}${more}. Their outcome, step and patience are then the defaults. ` +
+      'weaklink catalogue show tells what is in force.',
+  )
+}
+
+const LOST_SHOWN = 8
 
 function catalogueText({ touchpoints, patienceMs, epilogueMs, uncatalogued }: TouchpointsReport): string {
   const table = new Table({
@@ -116,4 +139,4 @@ function meaning({ outcome, result, stage }: CatalogueTouchpoint): string {
   return words.filter((word) => word !== undefined).join(', ')
 }
 
-const OLDER = 'SELECT count() AS n FROM customer_chains FINAL WHERE catalogue != {hash:String}'
+const OLDER = "SELECT count() AS n FROM customer_chains FINAL WHERE movedTo = '' AND catalogue != {hash:String}"

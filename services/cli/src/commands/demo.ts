@@ -116,7 +116,7 @@ function startCompany(
 ): { readonly history: Promise<void>; readonly ended: Promise<void> } {
   const customers = HISTORY.days * HISTORY.customersPerDay
   terminal.note(
-    `A company that repairs heatings and household appliances: ${HISTORY.days} days, some ${customers.toLocaleString('en-US')} customers, sent over HTTP to ${url}.`,
+    `A company that repairs heatings and household appliances: ${HISTORY.days} days, some ${customers.toLocaleString('en-US')} people, some of whom it knows only by their cookies, sent over HTTP to ${url}.`,
   )
   const bar = terminal.progress()
   const begin = Date.now()
@@ -203,5 +203,6 @@ function foundText({ planted, rank, report }: Found): string {
     place === undefined
       ? 'not listed'
       : `no. ${rank}: ${place.broke} of ${place.reached} chains broke there, ${place.excess.toFixed(0)} more than expected`
-  return `  ${planted.touchpoint}${where === '' ? '' : ` (${where.trim()})`}: ${planted.what}\n    → ${says}`
+  const of = where === '' ? '' : `of${where}, `
+  return `  ${planted.touchpoint}: ${planted.what}\n    → ${of}${says}`
 }

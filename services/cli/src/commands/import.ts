@@ -7,6 +7,7 @@ import type { RowFormat } from '../input/index.ts'
 import { type CommonOptions, catalogueOf, readCatalogue, readText, withTracker } from '../run.ts'
 import { openTerminal, type Terminal } from '../terminal.ts'
 import type { Workspace } from '../workspace.ts'
+import { sayWhatIsTakenOut } from './catalogue.ts'
 
 interface ImportFlags extends CommonOptions {
   readonly format?: RowFormat
@@ -68,7 +69,9 @@ Rejected lines are written to a file that the summary names; the other lines are
         await dryRun(openTerminal({ json: flags.json ?? false }), files, chosen)
         return
       }
-      await withTracker(command, { create: true }, async ({ terminal, workspace, log, tracker }) => {
+      await withTracker(command, { create: true }, async (run) => {
+        const { terminal, workspace, log, tracker } = run
+        if (catalogue !== undefined) await sayWhatIsTakenOut(run, catalogue)
         const clock = workspace.service === null ? flags.clock : 'wall'
         if (clock !== flags.clock) {
           terminal.note(
@@ -135,7 +138,7 @@ async function remarks(workspace: Workspace, { to, asOf }: ImportSummary, clock:
 
 const STATE = `
   SELECT
-    (SELECT countIf(catalogue != {hash:String}) FROM customer_chains FINAL) AS older,
+    (SELECT countIf(movedTo = '' AND catalogue != {hash:String}) FROM customer_chains FINAL) AS older,
     (SELECT toUnixTimestamp64Milli(max(newestAt)) FROM positions FINAL) AS newestAt`
 
 function day(instant: string): string {

@@ -62,5 +62,5 @@ export async function rebuild(
 const CUSTOMERS = `
   SELECT kind, customer, partition
   FROM customer_chains FINAL
-  WHERE {all:UInt8} OR catalogue != transform(partition, {partitions:Array(UInt32)}, {catalogues:Array(String)}, '')
+  WHERE movedTo = '' AND ({all:UInt8} OR catalogue != transform(partition, {partitions:Array(UInt32)}, {catalogues:Array(String)}, ''))
   ORDER BY customer, kind`

@@ -4,7 +4,7 @@ import type { LiveEvent } from './stream.ts'
 
 /** Characters of a value that was rejected. */
 const SHOWN = 200
-const WHO = 16
+const WHO = 26
 const WHERE = 16
 
 /** An event as one line: when, who, where, and what happened. Null where there is nothing to tell. */
@@ -31,7 +31,7 @@ export function eventText({ event, data }: LiveEvent, style: Style): string | nu
       return line(
         time(of.text('receivedAt')),
         of.text('anonymousId').padEnd(WHO),
-        of.text('state') === 'linked' ? `is ${of.text('customer')}` : 'is nobody known any more',
+        of.text('state') === 'linked' ? `is said to be ${of.text('customer')}` : 'is nobody known any more',
       )
     case 'gap':
       return style.yellow(
@@ -59,7 +59,13 @@ function waitingText(of: Fields, style: Style): string | null {
   if (calls.length === 0) return null
   return calls
     .map((call) => fieldsOf(call))
-    .map((call) => line(time(call.text('since')), who(call), style.yellow(`waits ${call.text('queue')}`.trimEnd())))
+    .map((call) =>
+      line(
+        time(call.text('since')),
+        who(call),
+        style.yellow(call.text('queue') === '' ? 'waits' : `waits in ${call.text('queue')}`),
+      ),
+    )
     .join('\n')
 }
 

@@ -12,6 +12,8 @@ export const DEFAULT_HOST = '127.0.0.1'
 /** How long requests that are under way may take until a service that stops ends them. */
 const FINISH_MS = 5_000
 const LIVE = '/api/v1/live'
+/** Of a key that others may try to guess. */
+const KEY_LENGTH = 16
 
 /**
  * Whoever listens to other machines gives the keys himself.
@@ -24,6 +26,15 @@ export function requireKeysBeyondLoopback(
 ): void {
   if (isLoopback(host)) return
   const { write, read, admin } = KEY_VARIABLES
+  for (const variable of [write, read, admin]) {
+    const short = (environment[variable] ?? '')
+      .split(',')
+      .filter((key) => key.trim() !== '' && key.trim().length < KEY_LENGTH)
+    if (short.length === 0) continue
+    throw new CommandError(
+      `A key in ${variable} is shorter than ${KEY_LENGTH} characters: ${host} can be reached from other machines.`,
+    )
+  }
   const given = (name: string) => (environment[name] ?? '').split(',').some((key) => key.trim() !== '')
   if (given(write) && (given(read) || given(admin))) return
   throw new CommandError(

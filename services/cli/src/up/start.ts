@@ -70,7 +70,7 @@ export async function startUp(options: UpOptions): Promise<Running> {
   await using started = new AsyncDisposableStack()
   const hold = await holdDirectory(directory, what)
   started.defer(() => hold.release())
-  const { keys, minted } = keysOf(directory)
+  const { keys, minted, keep } = keysOf(directory)
   const store = await openServiceStore({
     directory,
     what,
@@ -102,6 +102,7 @@ export async function startUp(options: UpOptions): Promise<Running> {
   )
   started.defer(() => server.close())
   const url = await listen(server, host, port)
+  keep()
 
   await store.migrate(signal)
   const running = await startPipeline({ log, store, onWritten: (rows) => rows.forEach(written.tell) })

@@ -32,7 +32,7 @@ export function welcome(running: Running, { bold, yellow }: Pick<Style, 'bold' |
     `  npx weaklink chain anna${options}`,
     `  npx weaklink report breakpoints${options}`,
     '',
-    'Ctrl-C stops it.',
+    `Ctrl-C stops it; from elsewhere: kill ${process.pid}`,
   ].join('\n')
 }
 
