@@ -4,9 +4,10 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { type BreakpointsReport, breakpointsText, type TouchpointsReport } from '@weaklink/reports'
 import { createLogger, KEYS_FILE, lockFile } from '@weaklink/runtime'
 import { type PlantedWeakLink, planted, runSimulator, type SimulatorProgress } from '@weaklink/simulator'
-import { Command, InvalidArgumentError } from 'commander'
+import { Command } from 'commander'
 import type { CommonOptions } from '../run.ts'
 import { openTerminal, type Terminal, UsageError } from '../terminal.ts'
+import { portOf } from '../up/http.ts'
 import { untilStopped } from '../up/signals.ts'
 import { type Running, startUp } from '../up/start.ts'
 
@@ -76,12 +77,6 @@ export function demoCommand(): Command {
         },
       )
     })
-}
-
-function portOf(text: string): number {
-  const port = Number(text)
-  if (Number.isInteger(port) && port >= 0 && port <= 65_535) return port
-  throw new InvalidArgumentError('Expected a port, 0 to 65535.')
 }
 
 /**

@@ -1,8 +1,8 @@
 import { createLogger } from '@weaklink/runtime'
-import { Command, InvalidArgumentError, Option } from 'commander'
+import { Command, Option } from 'commander'
 import type { CommonOptions } from '../run.ts'
 import { openTerminal } from '../terminal.ts'
-import { DEFAULT_HOST, DEFAULT_PORT } from '../up/http.ts'
+import { DEFAULT_HOST, DEFAULT_PORT, portOf } from '../up/http.ts'
 import { untilStopped } from '../up/signals.ts'
 import { startUp } from '../up/start.ts'
 import { welcome, welcomeJson } from '../up/welcome.ts'
@@ -63,11 +63,4 @@ Ctrl-C or SIGTERM ends it in good order; a second one at once.`,
         },
       )
     })
-}
-
-function portOf(text: string): number {
-  const port = Number(text)
-  if (text.trim() === '' || !Number.isInteger(port) || port < 0 || port > 65_535)
-    throw new InvalidArgumentError('A port is a whole number from 0 to 65535.')
-  return port
 }

@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type httpServer, KEY_VARIABLES, Problem } from '@weaklink/runtime'
+import { InvalidArgumentError } from 'commander'
 import { CommandError } from '../terminal.ts'
 
 type HttpServer = Awaited<ReturnType<typeof httpServer>>
@@ -100,4 +101,12 @@ function reachable(host: string): string {
   if (host === '0.0.0.0') return '127.0.0.1'
   if (host === '::') return '[::1]'
   return host.includes(':') ? `[${host}]` : host
+}
+
+/** The port that a command line names. */
+export function portOf(text: string): number {
+  const port = Number(text)
+  if (text.trim() === '' || !Number.isInteger(port) || port < 0 || port > 65_535)
+    throw new InvalidArgumentError('A port is a whole number from 0 to 65535.')
+  return port
 }
