@@ -6,6 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import type { BreakpointsReport } from '../../packages/reports/src/index.ts'
+import { openWorkspace } from '../../services/cli/src/workspace.ts'
 import { background, clickhousePid, endAll, lives, type Up, until, up } from '../support/up.ts'
 import { temporaryFolder, weaklink, weaklinkJson } from '../support/weaklink.ts'
 
@@ -254,6 +255,23 @@ describe('its start and its end', () => {
     expect(await second.end()).toMatchObject({ status: 0 })
   })
 
+  it('killed and started again: a command that was under way says so, and does not wait for the one that is gone', async () => {
+    const data = join(folder.path, 'replaced')
+    const first = await up(data)
+    const said: string[] = []
+    const workspace = await openWorkspace({
+      ...{ dataDir: data, what: 'a command', create: false, onRetry: (text: string) => said.push(text) },
+    })
+    await first.end('SIGKILL')
+    const second = await up(data)
+    await expect(workspace.trackerStore.loadPositions()).rejects.toThrow(
+      `weaklink up (process ${first.pid}) has ended.`,
+    )
+    expect(said).not.toEqual([])
+    await workspace.close()
+    expect(await second.end()).toMatchObject({ status: 0 })
+  })
+
   it('its ClickHouse hangs: a signal ends it all the same, a second one at once; what was acknowledged is there later', async () => {
     const data = join(folder.path, 'hanging')
     for (const signals of [1, 2]) {
@@ -278,6 +296,21 @@ describe('its start and its end', () => {
     const service = await up(data)
     await stored(data, 2)
     await service.end()
+  })
+
+  it('keys that are damaged, too short, or of two kinds', async () => {
+    const data = join(folder.path, 'damaged')
+    await (await up(data)).end()
+    writeFileSync(join(data, 'keys.json'), '')
+    const damaged = await weaklink(['up', '--port', '0', '--data-dir', data])
+    expect(damaged).toMatchObject({ status: 1, stderr: expect.stringMatching(/keys\.json is damaged: .*Delete it/) })
+    const env = { WEAKLINK_WRITE_KEYS: 'the-same-key-twice', WEAKLINK_ADMIN_KEYS: 'the-same-key-twice' }
+    const twice = await weaklink(['up', '--port', '0', '--data-dir', join(folder.path, 'twice')], { env })
+    expect(twice).toMatchObject({ status: 1, stderr: expect.stringContaining('each kind needs its own') })
+    const short = await weaklink(['up', '--port', '0', '--host', '0.0.0.0', '--data-dir', join(folder.path, 'short')], {
+      env: { WEAKLINK_WRITE_KEYS: 'abc', WEAKLINK_ADMIN_KEYS: 'a-key-that-is-long-enough' },
+    })
+    expect(short).toMatchObject({ status: 1, stderr: expect.stringContaining('shorter than 16 characters') })
   })
 
   it('a port that is taken, an address beyond this machine without keys, a host that is none', async () => {

@@ -20,6 +20,11 @@ export interface TextOptions {
   readonly width?: number
 }
 
+/** A text from outside, which may hold what a terminal takes for commands, or what turns its text around. */
+export function printable(text: string): string {
+  return text.replace(/[\p{Cc}\u202a-\u202e\u2066-\u2069]/gu, '\ufffd')
+}
+
 export interface Column {
   readonly title: string
   readonly cells: readonly string[]

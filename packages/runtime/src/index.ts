@@ -3,6 +3,7 @@ export {
   KEY_VARIABLES,
   KEYS_FILE,
   type KeyRing,
+  KeysError,
   keyIn,
   keyRing,
   keysOf,

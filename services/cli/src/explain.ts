@@ -3,7 +3,7 @@ import { StoreError } from '@weaklink/clickhouse'
 import { LogError } from '@weaklink/event-log'
 import { InvalidMapping } from '@weaklink/interactions'
 import { QueryError } from '@weaklink/reports'
-import { InUseError } from '@weaklink/runtime'
+import { InUseError, KeysError } from '@weaklink/runtime'
 import { InputError } from './input/index.ts'
 import { CommandError, UsageError } from './terminal.ts'
 
@@ -14,6 +14,7 @@ export function explain(error: unknown): { message: string; exitCode: 1 | 2 } {
   if (
     error instanceof CommandError ||
     error instanceof InUseError ||
+    error instanceof KeysError ||
     error instanceof InputError ||
     error instanceof StoreError ||
     error instanceof LogError

@@ -14,6 +14,7 @@ import { tailCommand } from './commands/tail.ts'
 import { unlinkCommand } from './commands/unlink.ts'
 import { upCommand } from './commands/up.ts'
 import { explain } from './explain.ts'
+import { withoutCommands } from './terminal.ts'
 
 const program = new Command('weaklink')
   .description('Finds where and why the chains of your customers break.')
@@ -72,7 +73,7 @@ try {
   if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : 2
   else {
     const { message, exitCode } = explain(error)
-    process.stderr.write(`${message}\n`)
+    process.stderr.write(`${withoutCommands(message)}\n`)
     process.exitCode = exitCode
   }
 }

@@ -47,14 +47,29 @@ export function openTerminal(options: { json: boolean }): Terminal {
     width: stdout.columns || 100,
     style: pc.createColors(pc.isColorSupported && stdout.isTTY === true),
     answer: (text, json) => {
-      stdout.write(options.json ? `${JSON.stringify(json(), null, 2)}\n` : `${text()}\n`)
+      stdout.write(options.json ? `${JSON.stringify(json(), null, 2)}\n` : `${withoutCommands(text())}\n`)
     },
     note: (text) => {
-      stderr.write(`${text}\n`)
+      stderr.write(`${withoutCommands(text)}\n`)
     },
     progress: () => (stderr.isTTY === true ? movingBar() : { show() {}, stop() {} }),
   }
 }
+
+/**
+ * Without what a terminal would take for commands: of what comes from outside, and got this far, only line ends and the
+ * colours that we use ourselves are left.
+ */
+export function withoutCommands(text: string): string {
+  return text.replace(/\p{Cc}|[\u202a-\u202e\u2066-\u2069]/gu, (character, at: number) => {
+    const isOurs =
+      character === '\n' || character === '\t' || (character === '\u001b' && MARK.test(text.slice(at + 1, at + 5)))
+    return isOurs ? character : '\ufffd'
+  })
+}
+
+/** What comes after the escape in the marks that we use: bold, dim, and the plain colours. */
+const MARK = /^\[(?:[0-4]|2[2-4]|3[0-79])m/
 
 const SIGNALS = ['SIGINT', 'SIGTERM'] as const
 

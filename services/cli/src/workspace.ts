@@ -83,23 +83,32 @@ export async function openWorkspace(options: WorkspaceOptions): Promise<Workspac
     'analyst' in endpoint
       ? connect({ url: endpoint.url, ...endpoint.analyst, database: DEFAULT_DATABASE, settings: ANALYST_SETTINGS })
       : null
-  let died: string | null = null
+  /** Why it will not answer any more. */
+  let gone: string | null = null
   server?.exited.then(({ expected, reason }) => {
-    if (!expected) died = reason
+    if (!expected) gone = `The embedded ClickHouse in ${directory} is gone: ${reason}.`
   })
+  const lookForService = async () => {
+    if (service === null) return
+    const now = await serviceOf(directory).catch(() => service)
+    if (now?.pid !== service.pid) gone = `weaklink up (process ${service.pid}) has ended.`
+  }
   const attempt = async <T>(operation: () => Promise<T>): Promise<T> => {
     const until = Date.now() + GIVE_UP_MS
     try {
       return await retry(operation, {
         firstDelayMs: 200,
         maxDelayMs: 5_000,
-        giveUp: (error) => !(error instanceof StoreError && error.retriable) || died !== null || Date.now() > until,
-        onRetry: (error) => options.onRetry(`${error instanceof Error ? error.message : error} Trying again …`),
+        giveUp: (error) => !(error instanceof StoreError && error.retriable) || gone !== null || Date.now() > until,
+        onRetry: (error) => {
+          void lookForService()
+          options.onRetry(`${error instanceof Error ? error.message : error} Trying again …`)
+        },
       })
     } catch (error) {
-      if (died === null) throw error
+      if (gone === null) throw error
       const advice = 'What was acknowledged is kept; run the same command again to complete it.'
-      throw new StoreError('unreachable', `The embedded ClickHouse in ${directory} is gone: ${died}. ${advice}`, error)
+      throw new StoreError('unreachable', `${gone} ${advice}`, error)
     }
   }
   const logs: EventLog[] = []

@@ -93,7 +93,7 @@ export function collector(options: CollectorOptions): FastifyPluginAsync {
         rate.take(request.writeKey as string, count)
         const intake = new Intake(receivedAt, settings)
         takeParts(intake)
-        const dryRun = format === 'interactions' && isDryRun(request)
+        const dryRun = isDryRun(request)
         if (!dryRun) {
           storing.begin(reply)
           await stored(intake, log)

@@ -67,6 +67,9 @@ const PROBLEMS = {
 }
 
 const SECURITY = [{ writeKey: [] }]
+const QUERY = z.object({
+  dryRun: z.enum(['0', '1', 'false', 'true']).optional().describe('1: only checked, nothing is stored.'),
+})
 
 export const INTERACTIONS = {
   tags: ['ingest'],
@@ -74,9 +77,7 @@ export const INTERACTIONS = {
   description:
     'One interaction or an array of at most 1,000. What is right is taken in and durable when the answer comes; what is not is named. Plain, gzip or deflate.',
   security: SECURITY,
-  querystring: z.object({
-    dryRun: z.enum(['0', '1', 'false', 'true']).optional().describe('1: only checked, nothing is stored.'),
-  }),
+  querystring: QUERY,
   body: z.union([interactionSchema, z.array(interactionSchema).max(1_000)]).meta({ example: [EXAMPLE] }),
   response: { 200: answer.describe('A dry run: what would become of each part.'), 202: answer, ...PROBLEMS },
 }
@@ -110,6 +111,7 @@ const segmentEvent = z
 const SEGMENT = {
   tags: ['segment'],
   security: SECURITY,
+  querystring: QUERY,
   response: { 200: segmentAnswer, ...PROBLEMS },
 }
 
@@ -158,7 +160,8 @@ export const EVENTS = {
   summary: 'Send CloudEvents 1.0',
   description: 'Structured, batched, or binary: the attributes as ce-* headers and an interaction as the body.',
   security: SECURITY,
+  querystring: QUERY,
   consumes: ['application/cloudevents+json', 'application/cloudevents-batch+json', 'application/json'],
   body: z.union([cloudEvent, z.array(cloudEvent).max(1_000)]),
-  response: { 202: answer, ...PROBLEMS },
+  response: { 200: answer.describe('A dry run: what would become of each part.'), 202: answer, ...PROBLEMS },
 }

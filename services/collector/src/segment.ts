@@ -1,4 +1,12 @@
-import { expectedIn, MAX_PROPS, type Rejection, type RejectionReason, slug } from '@weaklink/interactions'
+import {
+  END_OF_TIME,
+  expectedIn,
+  FIRST_INSTANT,
+  MAX_PROPS,
+  type Rejection,
+  type RejectionReason,
+  slug,
+} from '@weaklink/interactions'
 import { type Intake, type ProducedLink, rejection } from './intake.ts'
 
 /**
@@ -197,8 +205,8 @@ function timeOf(event: Dictionary, batchSentAt: unknown, receivedAt: number): { 
 
 /** Epoch milliseconds, NaN where it is no time. */
 function instant(value: unknown): number {
-  if (typeof value === 'number') return Number.isFinite(value) ? value : Number.NaN
-  return typeof value === 'string' && WITH_OFFSET.test(value) ? Date.parse(value) : Number.NaN
+  const at = typeof value === 'string' && WITH_OFFSET.test(value) ? Date.parse(value) : value
+  return typeof at === 'number' && at >= FIRST_INSTANT && at < END_OF_TIME ? at : Number.NaN
 }
 
 /** What Segment's producers often write otherwise than we do. */

@@ -117,6 +117,17 @@ describe('POST /v1/interactions', () => {
     expect(wrong).toMatchObject({ status: 400, body: { detail: expect.stringContaining('perhaps') } })
   })
 
+  it('only checks in a dry run of other formats too', async () => {
+    const { customer } = one()
+    const track = await running.post('/v1/track?dryRun=1', { userId: customer, event: 'call_wait' })
+    expect(track).toMatchObject({ status: 200, body: { accepted: 1 } })
+    const data = { customer, touchpoint: 'call_wait', at: NOW }
+    const event = { specversion: '1.0', id: 'e', source: '/calls', type: 'call_wait', data }
+    const type = { 'content-type': 'application/cloudevents+json' }
+    expect(await running.post('/v1/events?dryRun=1', event, type)).toMatchObject({ status: 200, body: { accepted: 1 } })
+    expect(await of(customer)).toEqual([])
+  })
+
   it('keeps the prototypes clean: such keys are refused by name', async () => {
     const a = one()
     const text = JSON.stringify(a).slice(0, -1)

@@ -197,6 +197,7 @@ describe('a Segment event that is wrong is named as Segment names it', () => {
     ],
     ['a time without offset', track({}, { timestamp: '2024-03-13T07:21:14' }), 'timestamp', 'time_without_offset'],
     ['a time to come', track({}, { timestamp: '2025-03-13T07:21:14Z' }), 'timestamp', 'at_in_future'],
+    ['a time that no calendar has', track({}, { timestamp: 1e300, sentAt: 1e300 }), 'timestamp', 'at_out_of_range'],
     ['alias without the former id', { type: 'alias', userId: 'u' }, 'previousId', 'missing_field'],
     ['alias without the new one', { type: 'alias', previousId: 'a' }, 'userId', 'missing_field'],
     ['a long id to link', { type: 'identify', userId: 'u'.repeat(257), anonymousId: 'a' }, 'userId', 'too_long'],

@@ -1,5 +1,5 @@
 import { dayText, timeText } from '../instant-text.ts'
-import { fit, PLAIN, type Style, type TextOptions } from '../terminal.ts'
+import { fit, PLAIN, printable, type Style, type TextOptions } from '../terminal.ts'
 import type { ChainSummary, ChainsReport } from './shape.ts'
 
 /** Two lines a chain: whose it is and what became of it, then its path with the mark where it ended. */
@@ -9,7 +9,7 @@ export function chainsText(report: ChainsReport, options: TextOptions = {}): str
     return 'There are no such chains. Ask for more with fewer filters, or bring interactions in with `weaklink import FILE`.\n'
   }
   const blocks = report.chains.map((chain) => {
-    const whose = `${chain.customer}${chain.kind === 'anonymous' ? ' (anonymous)' : ''}`
+    const whose = `${printable(chain.customer)}${chain.kind === 'anonymous' ? ' (anonymous)' : ''}`
     const from = `${dayText(chain.startedAt)} ${timeText(chain.startedAt)}`
     const until = chain.closedAt === null ? '' : ` → ${dayText(chain.closedAt)} ${timeText(chain.closedAt)}`
     const heading = `${style.bold(whose)} · chain ${chain.ordinal} · ${stateText(chain, style)} · ${from}${until}`

@@ -1,19 +1,30 @@
 import { stateText } from '../chains/text.ts'
 import { dayText, timeText } from '../instant-text.ts'
-import { counted, longDuration, PLAIN, type Style, shortDuration, type TextOptions, wrap } from '../terminal.ts'
+import {
+  counted,
+  longDuration,
+  PLAIN,
+  printable,
+  type Style,
+  shortDuration,
+  type TextOptions,
+  wrap,
+} from '../terminal.ts'
 import type { CustomerChain, CustomerInteraction, CustomerReport } from './shape.ts'
 
 /** A timeline: for every chain a heading, its interactions, and where and why it ended. */
 export function customerText(report: CustomerReport, options: TextOptions = {}): string {
   const { style = PLAIN, names = new Map<string, string>(), width = 100 } = options
   if (report.people.length === 0) {
-    const text = `Nobody with the id "${report.customer}" is known, neither as a customer nor as an anonymous id. Ids are compared letter by letter; \`weaklink report chains\` lists the newest chains with theirs.`
+    const text = `Nobody with the id "${printable(report.customer)}" is known, neither as a customer nor as an anonymous id. Ids are compared letter by letter; \`weaklink report chains\` lists the newest chains with theirs.`
     return `${wrap(text, width)}\n`
   }
   const blocks = report.people.flatMap(({ kind, customer, movedTo, anonymousIds, chains }) => {
-    if (movedTo !== null) return [`${style.bold(`Anonymous ${customer}`)} is the customer ${movedTo}.`]
+    if (movedTo !== null) {
+      return [`${style.bold(`Anonymous ${printable(customer)}`)} is the customer ${printable(movedTo)}.`]
+    }
     const also = anonymousIds.length === 0 ? '' : ` · also seen as ${listed(anonymousIds)}`
-    const who = style.bold(`${kind === 'customer' ? 'Customer' : 'Anonymous'} ${customer}`)
+    const who = style.bold(`${kind === 'customer' ? 'Customer' : 'Anonymous'} ${printable(customer)}`)
     return [
       `${who} · ${counted(chains.length, 'chain')}${also}`,
       ...chains.map((chain) => chainText(chain, style, names)),
@@ -27,7 +38,7 @@ export function customerText(report: CustomerReport, options: TextOptions = {}):
 const IDS_SHOWN = 5
 
 function listed(ids: readonly string[]): string {
-  const shown = ids.slice(0, IDS_SHOWN).join(', ')
+  const shown = ids.slice(0, IDS_SHOWN).map(printable).join(', ')
   return ids.length > IDS_SHOWN ? `${shown} and ${ids.length - IDS_SHOWN} more` : shown
 }
 
@@ -67,7 +78,7 @@ function between(
     const episode = met.epilogue ? undefined : chain.episodes.find(({ id }) => id === met.episode)
     const waits = chain.interactions.filter(({ episode, waitMs }) => episode === met.episode && waitMs !== null)
     const waited = episode === undefined || waits.length < 2 ? '' : ` · waited ${shortDuration(episode.waitMs)} in all`
-    lines.push(`${MARGIN}${style.dim(`┌ ${episode?.group ?? 'episode'} ${met.episode}${waited}`)}`)
+    lines.push(`${MARGIN}${style.dim(`┌ ${episode?.group ?? 'episode'} ${printable(met.episode)}${waited}`)}`)
   }
   return lines
 }
@@ -85,7 +96,7 @@ function interactionLine(
     met.by === 'company' ? 'by the company' : '',
     met.waitMs === null ? '' : `waited ${shortDuration(met.waitMs)}`,
     met.durationMs === null ? '' : `took ${shortDuration(met.durationMs)}`,
-    met.agent === null ? '' : `with ${met.agent}`,
+    met.agent === null ? '' : `with ${printable(met.agent)}`,
     met.value === null ? '' : `${met.value}${met.currency === null ? '' : ` ${met.currency}`}`,
     met.place ? '' : 'a result, not a place',
   ].filter((fact) => fact !== '')

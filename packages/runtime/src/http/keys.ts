@@ -1,5 +1,5 @@
 import { hash, randomBytes } from 'node:crypto'
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { Problem } from './problem.ts'
@@ -28,10 +28,25 @@ export const KEY_VARIABLES = {
   admin: 'WEAKLINK_ADMIN_KEYS',
 } as const
 
-/** The keys that a directory has, null where it never had any. */
+/** Keys that cannot be used as they stand. */
+export class KeysError extends Error {
+  override readonly name = 'KeysError'
+}
+
+/** The keys that a directory has, null where it never had any. @throws KeysError where the file is damaged */
 export function readKeys(directory: string): StoredKeys | null {
   const path = join(directory, KEYS_FILE)
-  return existsSync(path) ? (JSON.parse(readFileSync(path, 'utf8')) as StoredKeys) : null
+  if (!existsSync(path)) return null
+  const wrong = new KeysError(
+    `${path} is damaged: expected {"write": KEY, "admin": KEY}. Delete it: new keys are then made.`,
+  )
+  try {
+    const { write, admin } = Object(JSON.parse(readFileSync(path, 'utf8'))) as Partial<StoredKeys>
+    if (typeof write !== 'string' || typeof admin !== 'string' || write === '' || admin === '') throw wrong
+    return { write, admin }
+  } catch (error) {
+    throw error instanceof SyntaxError ? wrong : error
+  }
 }
 
 /**
@@ -43,23 +58,46 @@ export function keysOf(directory: string): { readonly keys: StoredKeys; readonly
   if (known !== null) return { keys: known, minted: false, keep() {} }
   const keys = { write: mint('write'), admin: mint('admin') }
   const text = `${JSON.stringify(keys, null, 2)}\n`
-  return { keys, minted: true, keep: () => writeFileSync(join(directory, KEYS_FILE), text, { mode: 0o600 }) }
+  const path = join(directory, KEYS_FILE)
+  const keep = () => {
+    // Whole or not at all, whatever fails in between.
+    writeFileSync(`${path}.new`, text, { mode: 0o600, flush: true })
+    renameSync(`${path}.new`, path)
+  }
+  return { keys, minted: true, keep }
 }
 
 function mint(scope: Scope): string {
   return `${scope}_${randomBytes(24).toString('base64url')}`
 }
 
-/** A ring of these keys and those of the environment. */
+/**
+ * A ring of these keys and those of the environment.
+ *
+ * @throws KeysError where one key is to be of two kinds: whoever may only send could then ask
+ */
 export function keyRing(stored: StoredKeys | null, environment: Readonly<Record<string, string | undefined>>): KeyRing {
   const scopes = new Map<string, Scope>()
-  for (const [scope, variable] of Object.entries(KEY_VARIABLES) as [Scope, string][]) {
-    for (const key of (environment[variable] ?? '').split(','))
-      if (key.trim() !== '') scopes.set(digest(key.trim()), scope)
+  const add = (scope: Scope, key: string) => {
+    const known = scopes.get(digest(key))
+    if (known !== undefined && known !== scope) {
+      throw new KeysError(
+        `One key is given as a key to ${USES[known]} and as one to ${USES[scope]}; each kind needs its own.`,
+      )
+    }
+    scopes.set(digest(key), scope)
   }
-  if (stored !== null) scopes.set(digest(stored.write), 'write').set(digest(stored.admin), 'admin')
+  for (const [scope, variable] of Object.entries(KEY_VARIABLES) as [Scope, string][]) {
+    for (const key of (environment[variable] ?? '').split(',')) if (key.trim() !== '') add(scope, key.trim())
+  }
+  if (stored !== null) {
+    add('write', stored.write)
+    add('admin', stored.admin)
+  }
   return { scopeOf: (key) => scopes.get(digest(key)) ?? null }
 }
+
+const USES: Readonly<Record<Scope, string>> = { write: 'send', read: 'ask', admin: 'administer' }
 
 /** Compared by digest, so that the time it takes says nothing of the key. */
 function digest(key: string): string {

@@ -1,7 +1,8 @@
 import type { Store } from '@weaklink/clickhouse'
-import { encodeFact, INTERACTIONS_TOPIC, partitionOf } from '@weaklink/interactions'
+import { encodeFact, INTERACTIONS_TOPIC, partitionOf, show } from '@weaklink/interactions'
 import { Command } from 'commander'
 import { withTracker } from '../run.ts'
+import { CommandError } from '../terminal.ts'
 
 export function unlinkCommand(): Command {
   return new Command('unlink')
@@ -12,7 +13,9 @@ export function unlinkCommand(): Command {
       withTracker(command, {}, async ({ terminal, workspace, log, tracker }) => {
         const customer = await ownerOf(workspace.store, anonymousId)
         if (customer === null) {
-          throw new Error(`The anonymous id "${anonymousId}" is linked to no customer; weaklink doctor says what is.`)
+          throw new CommandError(
+            `The anonymous id ${show(anonymousId)} is linked to no customer; weaklink sql "SELECT * FROM identities" lists those that are.`,
+          )
         }
         const { partitions } = await log.describe(INTERACTIONS_TOPIC)
         const record = encodeFact({ kind: 'unlink', anonymousId })

@@ -1,3 +1,4 @@
+import { printable } from '@weaklink/reports'
 import { durationText } from '../duration.ts'
 import type { Style } from '../terminal.ts'
 import type { LiveEvent } from './stream.ts'
@@ -119,9 +120,4 @@ function fieldsOf(data: unknown): Fields {
     number: (name) => (typeof fields[name] === 'number' ? fields[name] : null),
     list: (name) => (Array.isArray(fields[name]) ? fields[name] : []),
   }
-}
-
-/** What comes from outside may hold what a terminal takes for commands, or what turns its text around. */
-function printable(text: string): string {
-  return text.replace(/[\p{Cc}\u202a-\u202e\u2066-\u2069]/gu, '\ufffd')
 }

@@ -106,7 +106,7 @@ function reachable(host: string): string {
 /** The port that a command line names. */
 export function portOf(text: string): number {
   const port = Number(text)
-  if (text.trim() === '' || !Number.isInteger(port) || port < 0 || port > 65_535)
+  if (!/^\d+$/.test(text) || !Number.isInteger(port) || port < 0 || port > 65_535)
     throw new InvalidArgumentError('A port is a whole number from 0 to 65535.')
   return port
 }
