@@ -242,7 +242,7 @@ describe('the timeline', () => {
 
       Chain 3 · open at call_wait (at risk) · 1 Apr 2024 10:00
          1 Apr 2024  10:00  call_wait ✗ abandoned
-                            └ open: silence is not yet a break until 1 May 2024 10:00
+                            └ open, at risk: breaks as abandoned on 1 May 2024 10:00, unless the customer comes back
 
       Times are in UTC. As of 10 Apr 2024 00:00.
       "
