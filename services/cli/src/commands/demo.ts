@@ -197,7 +197,6 @@ function foundText({ planted, rank, report }: Found): string {
   const says =
     place === undefined
       ? 'not listed'
-      : `no. ${rank}: ${place.broke} of ${place.reached} chains broke there, ${place.excess.toFixed(0)} more than expected`
-  const of = where === '' ? '' : `of${where}, `
-  return `  ${planted.touchpoint}: ${planted.what}\n    → ${of}${says}`
+      : `no. ${rank}${where === '' ? '' : ` with${where}`}: ${place.broke} of ${place.reached} chains broke there, ${place.excess.toFixed(0)} more than expected`
+  return `  ${planted.touchpoint}: ${planted.what}\n    → ${says}`
 }
