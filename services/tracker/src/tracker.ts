@@ -14,7 +14,7 @@ export interface TrackerOptions {
   /** In force until the log says otherwise. */
   readonly catalogue: Catalogue
   /**
-   * `wall`: once the clock is after a partition's next deadline (and about once a minute while anything is open), and
+   * `wall`: once the clock is after a partition's next deadline (and now and then while anything is open), and
    * nothing is left to read, a tick is appended.
    * `none`: somebody else appends the ticks (an import does, when it has ended).
    */
@@ -25,6 +25,8 @@ export interface TrackerOptions {
   readonly flushRows?: number
   /** Rows wait at most about this long before they are written while the log does not pause. */
   readonly flushMs?: number
+  /** By the wall clock, T is never older than about this while anything is open. */
+  readonly tickMs?: number
   /** Told of customers whose rows were written: their chains as everybody can read them from now on. */
   readonly onWritten?: (rows: readonly CustomerRow[]) => void
 }
@@ -35,6 +37,7 @@ const TRACKER_DEFAULTS = {
   flushRows: 100_000,
   slice: 50_000,
   flushMs: 1_000,
+  tickMs: 60_000,
 } as const
 
 /** An import that brought nothing for this long has ended, or was interrupted. */
@@ -44,8 +47,6 @@ const IMPORT_PAUSE_MS = 5_000
  * waits for everything waits so many times for what the log then holds.
  */
 export const FOLLOWING_ROUNDS = 3
-/** While anything is open, T is never older than about this. */
-const TICK_AT_LEAST_MS = 60_000
 /** How often it is looked whether the tick has come that somebody waits for. */
 const TICK_POLL_MS = 50
 
@@ -136,7 +137,7 @@ export async function startTracker(options: TrackerOptions): Promise<Tracker> {
       const now = Date.now()
       const next = part.tracker.nextDeadline()
       // Now and then also without need, so that answers say how late it is.
-      const isDue = next !== null && (now > next || now - (part.tracker.position.tick ?? 0) > TICK_AT_LEAST_MS)
+      const isDue = next !== null && (now > next || now - (part.tracker.position.tick ?? 0) > settings.tickMs)
       if (!isDue || now - part.tickedAt < 1_000) return
       // While an import feeds the log, a tick would only end what the next line goes on with.
       if (now - part.importedAt < IMPORT_PAUSE_MS) return

@@ -234,6 +234,18 @@ describe('the tracker', () => {
     await tracker.stop()
   })
 
+  it('by the wall clock, T goes on while something is open, so that answers say how late it is', async () => {
+    const tracker = await start({ clock: 'wall', tickMs: 1 })
+    const since = Date.now()
+    await happened([met('a', 0, { at: since })])
+    const tick = () => tracker.positions().reduce((latest, one) => Math.max(latest, one.tick ?? 0), 0)
+    await expect.poll(tick, { timeout: 60_000 }).toBeGreaterThan(since)
+    expect((await storedChains()).map(({ state }) => state)).toEqual(['open'])
+    const before = tick()
+    await expect.poll(tick, { timeout: 60_000 }).toBeGreaterThan(before)
+    await tracker.stop()
+  })
+
   it('a changed catalogue holds for who comes after it; a touch brings the others under it', async () => {
     const catalogue = parseCatalogue('defaults: { patience: 1d }\ntouchpoints: [{ id: site_visit }]', 't.yaml')
     const memory = clickhouseStore(store, (operation) => operation())
