@@ -1,3 +1,5 @@
+// The HTTP server and the logger are doors of their own (`/http`, `/logger`): what they bring along is large, and most
+// processes need neither.
 export {
   checkKey,
   KEY_VARIABLES,
@@ -13,7 +15,5 @@ export {
   type StoredKeys,
 } from './http/keys.ts'
 export { PROBLEM_JSON, Problem, problemBody } from './http/problem.ts'
-export { BODY_LIMIT, type HttpServerOptions, httpServer } from './http/server.ts'
 export { type FileLock, InUseError, lockFile } from './lock-file.ts'
-export { createLogger, type Logger } from './logger.ts'
 export { type RetryOptions, retry } from './retry.ts'

@@ -13,7 +13,8 @@ import {
   personOf,
   REJECTED_TOPIC,
 } from '@weaklink/interactions'
-import { httpServer, keyRing } from '@weaklink/runtime'
+import { keyRing } from '@weaklink/runtime'
+import { httpServer } from '@weaklink/runtime/http'
 import { createParser, type EventSourceMessage } from 'eventsource-parser'
 import { Registry } from 'prom-client'
 import { type ApiOptions, api, type Refused, type RevisedCustomer } from '../src/index.ts'

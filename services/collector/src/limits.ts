@@ -1,4 +1,5 @@
-import { BODY_LIMIT, Problem } from '@weaklink/runtime'
+import { Problem } from '@weaklink/runtime'
+import { BODY_LIMIT } from '@weaklink/runtime/http'
 
 /** What may come at once, and how fast. */
 export interface CollectorLimits {

@@ -2,14 +2,14 @@ import { existsSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type BreakpointsReport, breakpointsText, type TouchpointsReport } from '@weaklink/reports'
-import { createLogger, KEYS_FILE, lockFile } from '@weaklink/runtime'
+import { KEYS_FILE, lockFile } from '@weaklink/runtime'
 import { type PlantedWeakLink, planted, runSimulator, type SimulatorProgress } from '@weaklink/simulator'
 import { Command } from 'commander'
 import type { CommonOptions } from '../run.ts'
 import { openTerminal, type Terminal, UsageError } from '../terminal.ts'
 import { portOf } from '../up/http.ts'
 import { untilStopped } from '../up/signals.ts'
-import { type Running, startUp } from '../up/start.ts'
+import type { Running } from '../up/start.ts'
 
 const DEMO_DIRECTORY = '.weaklink/demo'
 const MARKER = 'demo.txt'
@@ -49,6 +49,11 @@ export function demoCommand(): Command {
       const { dataDir, json = false, exit = false, stay = false, port } = command.optsWithGlobals<DemoFlags>()
       const terminal = openTerminal({ json })
       clear(dataDir)
+      // What a service brings along is large: only it loads it.
+      const [{ startUp }, { createLogger }] = await Promise.all([
+        import('../up/start.ts'),
+        import('@weaklink/runtime/logger'),
+      ])
       await untilStopped(
         (signal) =>
           startUp({

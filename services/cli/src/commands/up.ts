@@ -1,10 +1,8 @@
-import { createLogger } from '@weaklink/runtime'
 import { Command, Option } from 'commander'
 import type { CommonOptions } from '../run.ts'
 import { openTerminal } from '../terminal.ts'
 import { DEFAULT_HOST, DEFAULT_PORT, portOf } from '../up/http.ts'
 import { untilStopped } from '../up/signals.ts'
-import { startUp } from '../up/start.ts'
 import { welcome, welcomeJson } from '../up/welcome.ts'
 
 interface UpFlags extends CommonOptions {
@@ -49,6 +47,11 @@ Ctrl-C or SIGTERM ends it in good order; a second one at once.`,
     .action(async (_flags: unknown, command: Command) => {
       const { dataDir, port, host, json = false } = command.optsWithGlobals<UpFlags>()
       const terminal = openTerminal({ json })
+      // What a service brings along is large: only it loads it.
+      const [{ startUp }, { createLogger }] = await Promise.all([
+        import('../up/start.ts'),
+        import('@weaklink/runtime/logger'),
+      ])
       await untilStopped(
         (signal) => startUp({ dataDir, port, host, environment: process.env, logger: createLogger(), signal }),
         {

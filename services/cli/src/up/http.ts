@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type httpServer, KEY_VARIABLES, Problem } from '@weaklink/runtime'
+import { KEY_VARIABLES, Problem } from '@weaklink/runtime'
+import type { httpServer } from '@weaklink/runtime/http'
 import { InvalidArgumentError } from 'commander'
 import { CommandError } from '../terminal.ts'
 

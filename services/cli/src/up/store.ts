@@ -1,7 +1,8 @@
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { connect, DEFAULT_DATABASE, keepEmbeddedServer, migrate, type Store, StoreError } from '@weaklink/clickhouse'
-import { type Logger, retry } from '@weaklink/runtime'
+import { retry } from '@weaklink/runtime'
+import type { Logger } from '@weaklink/runtime/logger'
 import { clickhouseStore, type TrackerStore } from '@weaklink/tracker'
 import { MIGRATIONS } from '../workspace.ts'
 
