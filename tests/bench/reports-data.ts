@@ -6,7 +6,7 @@ import { encode } from '../../packages/interactions/src/index.ts'
 import { generateBusiness } from '../../services/simulator/src/index.ts'
 import { openForImport } from './support.ts'
 
-/** Of one copy. A customer of the simulator has about 8 interactions; one of ours lives two or three such lives. */
+/** Of one copy. A customer of the simulator has about 10 interactions; one of ours lives two or three such lives. */
 const CUSTOMERS = 5_000
 const LIVES = 12_400
 const DAYS = 365
