@@ -18,7 +18,12 @@ const LIFE_MS = 1_500
 const DEVICES = 3
 
 const folder = temporaryFolder()
-afterAll(() => folder.remove())
+/** Those that were started and have not ended: whatever fails, none stays behind. */
+const living = new Set<ChildProcess>()
+afterAll(() => {
+  for (const child of living) process.kill(-child.pid!, 'SIGKILL')
+  folder.remove()
+})
 const dataDir = join(folder.path, 'data')
 
 interface Ready {
@@ -30,6 +35,8 @@ interface Ready {
 async function up(port: number): Promise<{ ready: Ready; child: ChildProcess }> {
   const args = [BIN, 'up', '--json', '--port', String(port), '--data-dir', dataDir]
   const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'], detached: true })
+  living.add(child)
+  child.once('exit', () => living.delete(child))
   let text = ''
   for await (const line of createInterface({ input: child.stdout! })) {
     text += line
