@@ -21,7 +21,8 @@ const folder = temporaryFolder()
 /** Those that were started and have not ended: whatever fails, none stays behind. */
 const living = new Set<ChildProcess>()
 afterAll(() => {
-  for (const child of living) process.kill(-child.pid!, 'SIGKILL')
+  // ClickHouse dies with its parent.
+  for (const child of living) child.kill('SIGKILL')
   folder.remove()
 })
 const dataDir = join(folder.path, 'data')
