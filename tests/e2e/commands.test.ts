@@ -222,6 +222,11 @@ it('rebuild --all derives everybody again, whatever their ids', async () => {
     olderCatalogue: 0,
   })
   expect(await weaklinkJson(['rebuild', '--all', '--data-dir', own])).toEqual({ rebuilt: 5 })
+  expect(await weaklink(['catalogue', 'apply', '--data-dir', own])).toMatchObject({ status: 2 })
+  expect(await weaklinkJson(['catalogue', 'apply', '--built-in', '--data-dir', own])).toMatchObject({ changed: true })
+  expect(await weaklinkJson(['catalogue', 'apply', catalogue, '--rebuild', '--data-dir', own])).toMatchObject({
+    olderCatalogue: 0,
+  })
   expect(
     await weaklinkJson(['sql', 'SELECT * EXCEPT catalogue FROM chains ORDER BY customer', '--data-dir', own]),
   ).toMatchObject({

@@ -88,6 +88,13 @@ describe('while it runs', () => {
     writeFileSync(catalogue, 'touchpoints:\n  - { id: site_visit }\n  - { id: payment, outcome: bought }\n')
     const applied = await weaklinkJson(['catalogue', 'apply', catalogue, '--rebuild', '--data-dir', data])
     expect(applied).toMatchObject({ changed: true, rebuilt: 101, olderCatalogue: 0 })
+    const smaller = join(folder.path, 'smaller.yaml')
+    writeFileSync(smaller, 'touchpoints:\n  - { id: site_visit }\n')
+    const taken = await weaklink(['catalogue', 'apply', smaller, '--data-dir', data])
+    expect(taken).toMatchObject({ status: 0, stderr: expect.stringContaining('payment (100)') })
+    expect(await weaklinkJson(['catalogue', 'apply', catalogue, '--rebuild', '--data-dir', data])).toMatchObject({
+      changed: true,
+    })
     const { totals } = await weaklinkJson<BreakpointsReport>(['report', 'breakpoints', '--data-dir', data])
     expect(totals.converted).toBe(100)
   })

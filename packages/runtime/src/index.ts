@@ -1,5 +1,6 @@
 // The HTTP server and the logger are doors of their own (`/http`, `/logger`): what they bring along is large, and most
 // processes need neither.
+export { problemDetail, retryAfterMs } from './http/answer.ts'
 export {
   checkKey,
   KEY_VARIABLES,

@@ -136,3 +136,16 @@ export function readText(path: string): string {
 export async function catalogueOf({ store }: Workspace): Promise<Catalogue> {
   return (await catalogueInForce(store)) ?? builtinCatalogue
 }
+
+type Named = { readonly id: string; readonly name?: Readonly<Record<string, string>> | undefined }
+
+/** What a touchpoint is called: in English, else in the first language that it has a name in. */
+export function nameOf({ name }: Named): string | undefined {
+  return name?.en ?? Object.values(name ?? {})[0]
+}
+
+/** The names of touchpoints, by id. */
+export function namesOf(touchpoints: Iterable<Named>): Map<string, string> {
+  const named = Array.from(touchpoints, (one) => [one.id, nameOf(one)] as const)
+  return new Map(named.filter((pair): pair is [string, string] => pair[1] !== undefined))
+}

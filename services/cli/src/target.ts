@@ -1,5 +1,5 @@
 import { resolve } from 'node:path'
-import { KEY_VARIABLES, readKeys } from '@weaklink/runtime'
+import { KEY_VARIABLES, problemDetail, readKeys } from '@weaklink/runtime'
 import { type Command, Option } from 'commander'
 import type { CommonOptions } from './run.ts'
 import { CommandError, UsageError } from './terminal.ts'
@@ -73,18 +73,6 @@ export function connectionFault(error: unknown): string {
 
 /** What a server says of a request that it refuses: the detail of its problem, or else its status. */
 export async function refusalOf(response: Response): Promise<string> {
-  const text = await response.text().catch(() => '')
-  try {
-    const { detail } = JSON.parse(text) as { detail?: unknown }
-    if (typeof detail === 'string') return detail
-  } catch {
-    // Something else than a Weaklink answered.
-  }
-  return `HTTP ${response.status} ${response.statusText}`.trim()
-}
-
-/** Seconds that `Retry-After` asks for, in milliseconds; null where it says nothing of use. */
-export function retryAfterMs(response: Response): number | null {
-  const seconds = Number(response.headers.get('retry-after') ?? Number.NaN)
-  return Number.isFinite(seconds) && seconds >= 0 ? seconds * 1_000 : null
+  const detail = problemDetail(await response.text().catch(() => ''))
+  return detail ?? `HTTP ${response.status} ${response.statusText}`.trim()
 }

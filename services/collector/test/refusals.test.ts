@@ -3,7 +3,15 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { deflateRawSync, deflateSync, gzipSync } from 'node:zlib'
 import { type EventLog, LogError } from '@weaklink/event-log'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
-import { type Answer, READ_KEY, type Running, type RunningOptions, startCollector, WRITE_KEY } from './running.ts'
+import {
+  type Answer,
+  type Body,
+  READ_KEY,
+  type Running,
+  type RunningOptions,
+  startCollector,
+  WRITE_KEY,
+} from './running.ts'
 
 const AT = Date.UTC(2024, 2, 13)
 let count = 0
@@ -36,7 +44,7 @@ function expectProblem(answer: Answer, status: number, detail: RegExp | string):
 describe('keys', () => {
   const send = async (headers: Record<string, string>, path = '/v1/interactions') => {
     const response = await fetch(running.url + path, { method: 'POST', headers, body: '[]' })
-    return { status: response.status, headers: response.headers, body: await response.json() }
+    return { status: response.status, headers: response.headers, body: (await response.json()) as Body }
   }
   it('none, an unknown one, one of another kind', async () => {
     for (const path of ['/v1/interactions', '/v1/events', '/v1/batch']) {

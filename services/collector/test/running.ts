@@ -25,11 +25,26 @@ export interface Running {
   close(): Promise<void>
 }
 
+/** What an answer may hold: counts and refusals, or a problem. */
+export interface Body {
+  readonly accepted: number
+  readonly duplicates: number
+  readonly rejected: readonly {
+    readonly index: number
+    readonly id: string | null
+    readonly reason: string
+    readonly field: string
+    readonly expected: string
+    readonly got: string
+  }[]
+  readonly detail: string
+  readonly [name: string]: unknown
+}
+
 export interface Answer {
   readonly status: number
   readonly headers: Headers
-  // biome-ignore lint/suspicious/noExplicitAny: the tests look into what it holds
-  readonly body: any
+  readonly body: Body
 }
 
 export interface RunningOptions extends Partial<CollectorOptions> {

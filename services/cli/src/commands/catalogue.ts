@@ -5,7 +5,7 @@ import Table from 'cli-table3'
 import { Command } from 'commander'
 import { durationText } from '../duration.ts'
 import { putInForce } from '../import/import.ts'
-import { type CommonOptions, type Run, readCatalogue, withTracker, withWorkspace } from '../run.ts'
+import { type CommonOptions, nameOf, type Run, readCatalogue, withTracker, withWorkspace } from '../run.ts'
 import { openTerminal, UsageError } from '../terminal.ts'
 import { rebuild } from './rebuild.ts'
 
@@ -110,7 +110,7 @@ function catalogueText({ touchpoints, patienceMs, epilogueMs, uncatalogued }: To
   for (const touchpoint of touchpoints) {
     table.push([
       touchpoint.id,
-      touchpoint.name?.en ?? Object.values(touchpoint.name ?? {})[0] ?? '',
+      nameOf(touchpoint) ?? '',
       touchpoint.step ?? '',
       touchpoint.by ?? 'customer',
       meaning(touchpoint),

@@ -1,13 +1,14 @@
 import { existsSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { type BreakpointsReport, breakpointsText, type TouchpointsReport } from '@weaklink/reports'
 import { KEYS_FILE, lockFile } from '@weaklink/runtime'
 import { type PlantedWeakLink, planted, runSimulator, type SimulatorProgress } from '@weaklink/simulator'
 import { Command } from 'commander'
-import type { CommonOptions } from '../run.ts'
-import { openTerminal, type Terminal, UsageError } from '../terminal.ts'
+import { type CommonOptions, namesOf } from '../run.ts'
+import { refusalOf } from '../target.ts'
+import { CommandError, openTerminal, type Terminal, UsageError } from '../terminal.ts'
 import { portOf } from '../up/http.ts'
+import { LOCK } from '../up/service.ts'
 import { untilStopped } from '../up/signals.ts'
 import type { Running } from '../up/start.ts'
 
@@ -94,7 +95,7 @@ function clear(dataDir: string): void {
   if (existsSync(join(dataDir, 'clickhouse')) && !existsSync(marker)) {
     throw new UsageError(`${dataDir} holds data that no demo made; name another directory with --data-dir.`)
   }
-  const locks = [join(dataDir, 'up.lock'), join(dataDir, 'clickhouse', 'lock')].map((path) =>
+  const locks = [join(dataDir, LOCK), join(dataDir, 'clickhouse', 'lock')].map((path) =>
     lockFile(path, 'weaklink demo'),
   )
   try {
@@ -153,7 +154,7 @@ async function answer(running: Running, terminal: Terminal, dataDir: string, end
   await running.judged(Date.now())
   const report = await ask<BreakpointsReport>(running, '/api/v1/reports/breakpoints')
   const { touchpoints } = await ask<TouchpointsReport>(running, '/api/v1/touchpoints')
-  const names = new Map(touchpoints.flatMap(({ id, name }) => (name?.en === undefined ? [] : [[id, name.en]])))
+  const names = namesOf(touchpoints)
   const found: Found[] = []
   for (const one of planted()) {
     const where = (one.where ?? []).map((each) => `where=${encodeURIComponent(each)}`).join('&')
@@ -187,13 +188,9 @@ async function answer(running: Running, terminal: Terminal, dataDir: string, end
 
 /** As anybody asks. */
 async function ask<T>({ url, keys }: Running, path: string): Promise<T> {
-  for (;;) {
-    const answered = await fetch(`${url}${path}`, { headers: { authorization: `Bearer ${keys.admin}` } })
-    if (answered.ok) return (await answered.json()) as T
-    const { detail } = (await answered.json()) as { detail?: string }
-    if (answered.status !== 503) throw new Error(`${path} answered ${answered.status}: ${detail}`)
-    await sleep(1_000)
-  }
+  const answered = await fetch(`${url}${path}`, { headers: { authorization: `Bearer ${keys.admin}` } })
+  if (answered.ok) return (await answered.json()) as T
+  throw new CommandError(`${path} was refused: ${await refusalOf(answered)}`)
 }
 
 function foundText({ planted, rank, report }: Found): string {

@@ -1,6 +1,7 @@
 import { statfs } from 'node:fs/promises'
 import { LogError } from '@weaklink/event-log'
 import { INTERACTIONS_TOPIC, REJECTED_TOPIC } from '@weaklink/interactions'
+import { touchpointsReport } from '@weaklink/reports'
 import { Command } from 'commander'
 import { A_MOMENT_RECORDS, catalogueOf, withWorkspace } from '../run.ts'
 import type { Workspace } from '../workspace.ts'
@@ -121,12 +122,8 @@ async function catalogue(workspace: Workspace): Promise<Finding[]> {
           says: `${inForce.touchpoints.size} touchpoints, hash ${inForce.hash}; all ${row?.customers ?? 0} customers stand on it`,
         },
   ]
-  const met = await workspace.store.query<{ touchpoint: string }>(
-    'SELECT DISTINCT touchpoint FROM interactions_log ORDER BY touchpoint',
-  )
-  const lacking = met
-    .filter(({ touchpoint }) => !inForce.touchpoints.has(touchpoint))
-    .map(({ touchpoint }) => touchpoint)
+  const { uncatalogued } = await touchpointsReport(workspace.store)
+  const lacking = uncatalogued.map(({ touchpoint }) => touchpoint).sort()
   if (lacking.length > 0) {
     const shown = lacking.slice(0, 10).join(', ')
     findings.push({

@@ -9,7 +9,7 @@ import {
   chainsText,
 } from '@weaklink/reports'
 import { Command, Option } from 'commander'
-import { catalogueOf, type Run, sayWhatWaits, withWorkspace } from '../run.ts'
+import { catalogueOf, namesOf, type Run, sayWhatWaits, withWorkspace } from '../run.ts'
 
 /** How many values a hint lists. */
 const VALUES_SHOWN = 12
@@ -119,10 +119,6 @@ function withSelection(command: Command): Command {
 /** The report as text, with the names that the catalogue has for touchpoints. */
 async function breakpointsAnswer({ terminal, workspace }: Run, report: BreakpointsReport): Promise<string> {
   const catalogue = await catalogueOf(workspace)
-  const names = new Map<string, string>()
-  for (const { id, name } of catalogue.touchpoints.values()) {
-    const text = name?.en ?? Object.values(name ?? {})[0]
-    if (text !== undefined) names.set(id, text)
-  }
+  const names = namesOf(catalogue.touchpoints.values())
   return breakpointsText(report, { style: terminal.style, width: terminal.width, names })
 }

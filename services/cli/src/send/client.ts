@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { connectionFault, refusalOf, retryAfterMs, type Target } from '../target.ts'
+import { retryAfterMs } from '@weaklink/runtime'
+import { connectionFault, refusalOf, type Target } from '../target.ts'
 import { CommandError } from '../terminal.ts'
 
 /** What the collector answers to a batch. */

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { InUseError } from '@weaklink/runtime'
+import { InUseError, retryAfterMs } from '@weaklink/runtime'
 import { EventSourceParserStream } from 'eventsource-parser/stream'
-import { connectionFault, refusalOf, retryAfterMs, type Target } from '../target.ts'
+import { connectionFault, refusalOf, type Target } from '../target.ts'
 import { CommandError } from '../terminal.ts'
 
 /** One event of `GET /api/v1/live`. */

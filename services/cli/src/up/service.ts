@@ -23,7 +23,7 @@ export interface Hold {
 }
 
 /** Held by the service as long as it lives. It decides whether one runs: the file beside it may be of one that was killed. */
-const LOCK = 'up.lock'
+export const LOCK = 'up.lock'
 const FILE = 'up.json'
 /** Commands that look whether a service runs take the lock for an instant. */
 const LOOK_MS = 1_000

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { retry } from '@weaklink/runtime'
+import { problemDetail, retry, retryAfterMs } from '@weaklink/runtime'
 
 export interface Target {
   /** Of the collector, as http://127.0.0.1:8787. */
@@ -76,7 +76,7 @@ async function once(body: string, { url, writeKey, fetch, signal, onTrouble }: T
     if (response.status < 500 && !PASSING.includes(response.status)) {
       throw new RefusedError(response.status, detailOf(text))
     }
-    const delayMs = retryAfterMs(response.headers.get('retry-after'))
+    const delayMs = retryAfterMs(response)
     if (delayMs === null) throw new Error(problem)
     onTrouble(problem)
     await sleep(delayMs, undefined, { signal })
@@ -91,22 +91,9 @@ function takenOf(text: string): Taken {
   return { accepted, rejected }
 }
 
-/** The `detail` of an RFC 9457 answer, else its text. */
+/** What a refusal says, be it ours or of something between us and the collector. */
 function detailOf(text: string): string {
-  try {
-    const { detail } = Object(JSON.parse(text)) as { detail?: unknown }
-    if (typeof detail === 'string') return detail
-  } catch {
-    // Something between us and the collector answered in its own way.
-  }
-  return text.slice(0, 200)
-}
-
-/** RFC 9110: seconds, or a date. */
-function retryAfterMs(value: string | null): number | null {
-  if (value === null || value.trim() === '') return null
-  const ms = /^\d+$/.test(value.trim()) ? Number(value) * 1_000 : Date.parse(value) - Date.now()
-  return Number.isNaN(ms) ? null : Math.max(0, ms)
+  return problemDetail(text) ?? text.slice(0, 200)
 }
 
 /** What `fetch` throws keeps its reason in `cause`. */
