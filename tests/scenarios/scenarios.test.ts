@@ -113,7 +113,8 @@ async function trackedAt(story: Story, { now }: Look): Promise<PersonChains[]> {
   append({ kind: 'tick', tick: now })
   const tracker = await PartitionTracker.open(
     {
-      ...{ store: trackerStoreOf(store), partition: 0, logIdentity: 'log', catalogue: story.catalogue },
+      ...{ store: trackerStoreOf(store), partition: 0, catalogue: story.catalogue },
+      topic: { topic: 'interactions', partitions: 1, identity: 'log' },
       ...{ customerLimit: 1_000, cacheLimit: 1_000, flushRows: 10, slice: 10 },
       putAside: async () => {},
       follow: async (following) => {

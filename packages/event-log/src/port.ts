@@ -37,7 +37,10 @@ export interface PartitionRange {
   readonly end: number
 }
 
-/** What a consumer does with partitions. The log calls these one after the other for each partition, never at once. */
+/**
+ * What a consumer does with partitions. The log calls these one after the other for each partition, never at once, but
+ * for `lost`.
+ */
 export interface PartitionHandler {
   /** The consumer came to own this partition; answers the position to read from. */
   assigned(partition: number): Promise<number>
@@ -45,8 +48,13 @@ export interface PartitionHandler {
   records(partition: number, records: readonly LogRecord[]): Promise<void>
   /** All records so far were handed over (called at least when the end is reached, and about once a second while idle there). */
   caughtUp(partition: number, position: number): Promise<void>
-  /** The consumer no longer owns this partition; nothing is to be done for it any more. */
+  /** The consumer gives this partition back and nobody owns it yet: what was taken in may be written to the end. */
   revoked(partition: number): Promise<void>
+  /**
+   * Somebody else owns this partition by now: nothing is to be written for it any more. Called at once, also while another
+   * call for it runs, which is then to come to its end; no other call follows until it is assigned anew.
+   */
+  lost(partition: number): void
 }
 
 export interface Consumer {
@@ -61,9 +69,12 @@ export interface EventLog {
   createTopic(topic: string, partitions: number): Promise<TopicDescription>
   describe(topic: string): Promise<TopicDescription>
   ranges(topic: string): Promise<readonly PartitionRange[]>
-  /** Resolves with the offsets, in the order given, once all records are durable. All of them are taken in, or none. */
+  /**
+   * Resolves with the offsets, in the order given, once all records are durable. Where it rejects, none of them was taken
+   * in (embedded), or some may have been (Kafka): appending them again may double them, which readers have to know.
+   */
   append(topic: string, records: readonly NewRecord[]): Promise<readonly number[]>
-  /** Reads part of one partition without a group: at most `max` records from `position` on, empty at the end. */
+  /** Reads part of one partition without a group: some records from `position` on, at most `max`, empty at the end only. */
   read(topic: string, partition: number, position: number, max: number): Promise<readonly LogRecord[]>
   /** One consumer of a group at a time owns a partition; a second process gets a readable error (embedded) or a share (Kafka). */
   consume(topic: string, group: string, handler: PartitionHandler): Promise<Consumer>

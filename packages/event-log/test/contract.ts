@@ -37,6 +37,7 @@ export class Recorder implements PartitionHandler {
   readonly from: (partition: number) => number
   readonly assignedTo: number[] = []
   readonly revokedFrom: number[] = []
+  readonly lostFrom: number[] = []
   readonly caughtUpAt = new Map<number, number[]>()
   readonly received = new Map<number, LogRecord[]>()
   readonly overlaps: number[] = []
@@ -70,6 +71,10 @@ export class Recorder implements PartitionHandler {
     return this.#alone(partition, () => {
       this.revokedFrom.push(partition)
     })
+  }
+
+  lost(partition: number): void {
+    this.lostFrom.push(partition)
   }
 
   texts(partition: number): string[] {

@@ -8,5 +8,6 @@ await log.consume(topic, group, {
   records: async () => {},
   caughtUp: async () => {},
   revoked: async () => {},
+  lost: () => {},
 })
 console.log('consuming')

@@ -49,8 +49,8 @@ export function clickhouseStore(store: Store, attempt: <T>(operation: () => Prom
       for (const row of changes) historyOf(row).identity.push(row)
       return histories
     },
-    async loadDeadlines(partition) {
-      const groups = await attempt(() => store.query<DeadlineGroup>(DEADLINES, { partition }))
+    async loadDeadlines(partition, partitions) {
+      const groups = await attempt(() => store.query<DeadlineGroup>(DEADLINES, { partition, partitions }))
       return deadlinesOf(groups)
     },
     async loadCatalogue(hash) {
@@ -78,21 +78,24 @@ export function clickhouseStore(store: Store, attempt: <T>(operation: () => Prom
         },
       }
     },
-    async writePosition(position) {
-      const row = positionColumns(position)
-      await attempt(() => store.insert('positions', row))
+    async writePositions(positions) {
+      const rows = positionColumns(positions)
+      await attempt(() => store.insert('positions', rows))
     },
   }
 }
 
 const CATALOGUE = 'SELECT content FROM catalogues WHERE hash = {hash:String} LIMIT 1'
 
-// In groups, since a million rows as objects take longer to read than all the rest of a start.
+// By the key's partition as producers choose it (`partitionOf`), not by the one that the row was written for: that may
+// have been of another log. In groups, since a million rows as objects take longer to read than all the rest of a start.
 const DEADLINES = `
   SELECT kind, groupArray(customer) AS customers,
          groupArray(toUnixTimestamp64Milli(assumeNotNull(nextDeadline))) AS deadlines
   FROM customer_chains FINAL
-  WHERE partition = {partition:UInt32} AND nextDeadline IS NOT NULL
+  WHERE nextDeadline IS NOT NULL
+    AND ({partitions:UInt32} = 1
+      OR bitAnd(kafkaMurmurHash(customer), 2147483647) % {partitions:UInt32} = {partition:UInt32})
   GROUP BY kind, cityHash64(customer) % 256`
 
 interface DeadlineGroup {

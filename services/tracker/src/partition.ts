@@ -7,7 +7,7 @@ import {
   knownInteraction,
   nextDeadline,
 } from '@weaklink/chains'
-import type { LogRecord } from '@weaklink/event-log'
+import type { LogRecord, TopicDescription } from '@weaklink/event-log'
 import {
   decodeFact,
   type Fact,
@@ -23,15 +23,17 @@ import {
   show,
 } from '@weaklink/interactions'
 import { Deadlines } from './deadlines.ts'
+import { positionIn } from './epoch.ts'
 import { Histories, type Remembered } from './histories.ts'
 import { applyChange, changeBy, type IdentityFact } from './identity.ts'
 import { type Position, type StoredHistory, type TrackerStore, versionOf } from './store.ts'
-import { beginning, copyOf, count, importIn, type WorkingPosition } from './working-position.ts'
+import { copyOf, count, importIn, type WorkingPosition } from './working-position.ts'
 import { Writer, type WriterOptions } from './writer.ts'
 
 export interface PartitionOptions extends WriterOptions {
   readonly partition: number
-  readonly logIdentity: string
+  /** The topic that is followed. */
+  readonly topic: TopicDescription
   /** In force until the log says otherwise. */
   readonly catalogue: Catalogue
   /** Beyond this many stored interactions a customer's further ones are rejected. */
@@ -74,18 +76,20 @@ export class PartitionTracker {
   #pinned = 0
   readonly #writer: Writer
 
-  /** Reads where this partition stands; a log that was never seen begins a new epoch over what older ones left. */
-  static async open(options: PartitionOptions, logStart: number): Promise<PartitionTracker> {
-    const positions = await options.store.loadPositions()
-    const position = positions.find(({ partition }) => partition === options.partition)
-    const resumed =
-      position?.logIdentity === options.logIdentity
-        ? position
-        : beginning({ ...options, catalogue: options.catalogue.hash }, positions, logStart)
-    const catalogue = await loadCatalogue(options.store, resumed.catalogue)
+  /**
+   * Reads where this partition stands.
+   *
+   * @param start of the log, for a partition that was never followed
+   * @throws LogChangedError
+   */
+  static async open(options: PartitionOptions, start: number): Promise<PartitionTracker> {
+    const { partition, topic, store } = options
+    const positions = await store.loadPositions()
+    const resumed = positionIn(positions, topic, { partition, start }, options.catalogue.hash)
+    const catalogue = await loadCatalogue(store, resumed.catalogue)
     const tracker = new PartitionTracker(options, resumed, catalogue ?? options.catalogue)
     tracker.#cacheIsWhole = positions.length === 0
-    for (const { person, deadline } of await options.store.loadDeadlines(options.partition)) {
+    for (const { person, deadline } of await store.loadDeadlines(partition, topic.partitions)) {
       tracker.#deadlines.set(personKey(person), deadline)
     }
     return tracker
@@ -180,6 +184,16 @@ export class PartitionTracker {
       this.#startWrite(this.#options.slice, null)
       await this.#writer.idle()
     }
+  }
+
+  /** The log holds nothing below this offset that was not taken in: an aborted transaction leaves a gap behind. */
+  pass(offset: number): void {
+    this.#position.offset = Math.max(this.#position.offset, offset)
+  }
+
+  /** Somebody else goes on with this partition: nothing is written for it any more. */
+  abandon(): void {
+    this.#writer.abandon()
   }
 
   /** Resolves when everything taken in so far is durable in the store. */

@@ -235,7 +235,7 @@ function pushEpisode(to: ReturnType<typeof episodeColumns>, episode: Episode): v
   to.brokeAt.push(episode.brokeAt ?? '')
 }
 
-export function positionColumns(position: Position) {
+export function positionColumns(positions: readonly Position[]) {
   const imports = column.tuple({
     id: column.string(),
     accepted: column.uint64(),
@@ -258,26 +258,28 @@ export function positionColumns(position: Position) {
     newestAt: column.nullable(column.dateTime64()),
     imports: column.array(imports),
   }
-  to.partition.push(position.partition)
-  to.epoch.push(position.epoch)
-  to.logIdentity.push(position.logIdentity)
-  to.offset.push(position.offset)
-  to.tick.push(position.tick)
-  to.catalogue.push(position.catalogue)
-  to.accepted.push(position.accepted)
-  to.duplicates.push(position.duplicates)
-  to.conflicts.push(position.conflicts)
-  to.rejected.push(position.rejected)
-  to.newestAt.push(position.newestAt)
-  for (const one of position.imports) {
-    imports.fields.id.push(one.id)
-    imports.fields.accepted.push(one.accepted)
-    imports.fields.duplicates.push(one.duplicates)
-    imports.fields.conflicts.push(one.conflicts)
-    imports.fields.rejected.push(one.rejected)
-    imports.fields.ended.push(one.ended)
+  for (const position of positions) {
+    to.partition.push(position.partition)
+    to.epoch.push(position.epoch)
+    to.logIdentity.push(position.logIdentity)
+    to.offset.push(position.offset)
+    to.tick.push(position.tick)
+    to.catalogue.push(position.catalogue)
+    to.accepted.push(position.accepted)
+    to.duplicates.push(position.duplicates)
+    to.conflicts.push(position.conflicts)
+    to.rejected.push(position.rejected)
+    to.newestAt.push(position.newestAt)
+    for (const one of position.imports) {
+      imports.fields.id.push(one.id)
+      imports.fields.accepted.push(one.accepted)
+      imports.fields.duplicates.push(one.duplicates)
+      imports.fields.conflicts.push(one.conflicts)
+      imports.fields.rejected.push(one.rejected)
+      imports.fields.ended.push(one.ended)
+    }
+    to.imports.end()
   }
-  to.imports.end()
   return to
 }
 

@@ -14,15 +14,15 @@ export interface TrackerStore {
    * order of the log, by personKey. Persons of whom nothing is stored are left out.
    */
   loadHistories(persons: readonly Person[], below: number): Promise<ReadonlyMap<string, StoredHistory>>
-  /** The deadlines of what is open, for a partition that this process comes to own. */
-  loadDeadlines(partition: number): Promise<Iterable<{ person: Person; deadline: number }>>
+  /** The deadlines of what is open, of the customers that belong into this one of so many partitions. */
+  loadDeadlines(partition: number, partitions: number): Promise<Iterable<{ person: Person; deadline: number }>>
   /** The catalogue's content by its hash, null where nobody stored it. */
   loadCatalogue(hash: string): Promise<string | null>
   storeCatalogue(hash: string, content: string): Promise<void>
   /** No rows yet. */
   newRows(): Rows
-  /** Last of all: what it stands for is written. */
-  writePosition(position: Position): Promise<void>
+  /** Last of all: what they stand for is written. All of them, or none. */
+  writePositions(positions: readonly Position[]): Promise<void>
 }
 
 /** Rows that are written together. Each is taken as it is when it is added; nothing of it is kept in another form. */

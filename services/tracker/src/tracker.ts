@@ -73,8 +73,7 @@ export interface Tracker {
 export async function startTracker(options: TrackerOptions): Promise<Tracker> {
   const { log, store } = options
   const settings = { ...TRACKER_DEFAULTS, ...options }
-  const { identity, partitions: partitionCount } = await log.describe(INTERACTIONS_TOPIC)
-  const cacheLimit = settings.cacheLimit / partitionCount
+  const topic = await log.describe(INTERACTIONS_TOPIC)
   await store.storeCatalogue(options.catalogue.hash, contentOf(options.catalogue))
   const partitions = new Map<number, Owned>()
   const waiting = new Set<{
@@ -107,11 +106,12 @@ export async function startTracker(options: TrackerOptions): Promise<Tracker> {
       const tracker = await PartitionTracker.open(
         {
           ...settings,
-          cacheLimit,
+          // Also where all partitions come to this tracker.
+          cacheLimit: settings.cacheLimit / topic.partitions,
           partition,
-          logIdentity: identity,
+          topic,
           putAside: (rejected) => putAside(log, rejected),
-          follow: (records) => follow(log, partitionCount, records),
+          follow: (records) => follow(log, topic.partitions, records),
         },
         range?.start ?? 0,
       )
@@ -126,8 +126,9 @@ export async function startTracker(options: TrackerOptions): Promise<Tracker> {
       part.flushedAt = Date.now()
       await part.tracker.flush()
     },
-    async caughtUp(partition) {
+    async caughtUp(partition, position) {
       const part = owned(partition)
+      part.tracker.pass(position)
       // A producer that is slower than we are leaves us at the end all the time: that alone is no reason to write.
       if (waiting.size === 0 && Date.now() - part.flushedAt < settings.flushMs) return
       await part.tracker.settle()
@@ -148,6 +149,10 @@ export async function startTracker(options: TrackerOptions): Promise<Tracker> {
       const part = partitions.get(partition)
       partitions.delete(partition)
       await part?.tracker.settle()
+    },
+    lost(partition) {
+      partitions.get(partition)?.tracker.abandon()
+      partitions.delete(partition)
     },
   })
 

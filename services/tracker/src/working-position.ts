@@ -27,29 +27,3 @@ export function importIn({ imports }: WorkingPosition, id: string): Mutable<Impo
   if (imports.length > IMPORTS_KEPT) imports.shift()
   return begun
 }
-
-/** Where a partition of a log begins that was never seen: a new epoch over what older logs left. */
-export function beginning(
-  { partition, logIdentity, catalogue }: Pick<Position, 'partition' | 'logIdentity' | 'catalogue'>,
-  positions: readonly Position[],
-  logStart: number,
-): Position {
-  const ofThisLog = positions.find((one) => one.logIdentity === logIdentity)
-  const older = positions.filter((one) => one.logIdentity !== logIdentity)
-  const ticks = older.flatMap(({ tick }) => (tick === null ? [] : [tick]))
-  const newest = older.reduce<Position | null>((a, b) => (a === null || b.epoch >= a.epoch ? b : a), null)
-  return {
-    partition,
-    epoch: ofThisLog?.epoch ?? Math.max(0, ...positions.map(({ epoch }) => epoch)) + 1,
-    logIdentity,
-    offset: logStart,
-    tick: ticks.length > 0 ? Math.max(...ticks) : null,
-    catalogue: newest?.catalogue ?? catalogue,
-    newestAt: null,
-    accepted: 0,
-    duplicates: 0,
-    conflicts: 0,
-    rejected: 0,
-    imports: [],
-  }
-}

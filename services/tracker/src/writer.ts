@@ -38,6 +38,7 @@ export class Writer {
   #following: Following[] = []
   #underWay: Promise<void> = Promise.resolve()
   #writtenOffset: number
+  #abandoned = false
 
   constructor(options: WriterOptions, writtenOffset: number) {
     this.#options = options
@@ -84,6 +85,11 @@ export class Writer {
     return this.#underWay
   }
 
+  /** Nothing more is written, not even the rest of what is under way. */
+  abandon(): void {
+    this.#abandoned = true
+  }
+
   /**
    * Begins to write what was added, while no other write is under way.
    *
@@ -106,6 +112,7 @@ export class Writer {
     this.#following = []
     this.#underWay = this.#write(batch).then(() => {
       done()
+      if (this.#abandoned) return
       this.#options.onWritten?.(customers)
     })
     // The failure is met by whoever awaits the write next; here it must not count as unhandled.
@@ -115,11 +122,11 @@ export class Writer {
   /** The order is the promise: nothing is skipped (P6) or counted (P2) before what it stands for is durable. */
   async #write({ rows, rejected, following, position }: Batch): Promise<void> {
     const { store, putAside, follow } = this.#options
-    if (rejected.length > 0) await putAside(rejected)
-    if (following.length > 0) await follow(following)
-    if (rows !== null) await rows.write()
-    if (position !== null) {
-      await store.writePosition(position)
+    if (rejected.length > 0 && !this.#abandoned) await putAside(rejected)
+    if (following.length > 0 && !this.#abandoned) await follow(following)
+    if (rows !== null && !this.#abandoned) await rows.write()
+    if (position !== null && !this.#abandoned) {
+      await store.writePositions([position])
       this.#writtenOffset = position.offset
     }
   }

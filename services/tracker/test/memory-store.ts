@@ -1,4 +1,4 @@
-import { type Person, personKey, personOf } from '@weaklink/interactions'
+import { type Person, partitionOf, personKey, personOf } from '@weaklink/interactions'
 import {
   type CustomerRow,
   type IdentityRow,
@@ -27,10 +27,10 @@ export function trackerStoreOf(store: ListStore): TrackerStore {
   return {
     loadPositions: () => store.loadPositions(),
     loadHistories: (persons, below) => store.loadHistories(persons, below),
-    loadDeadlines: (partition) => store.loadDeadlines(partition),
+    loadDeadlines: (partition, partitions) => store.loadDeadlines(partition, partitions),
     loadCatalogue: (hash) => store.loadCatalogue(hash),
     storeCatalogue: (hash, content) => store.storeCatalogue(hash, content),
-    writePosition: (position) => store.writePosition(position),
+    writePositions: (positions) => store.writePositions(positions),
     newRows() {
       const [interactions, identities, customers]: [InteractionRow[], IdentityRow[], CustomerRow[]] = [[], [], []]
       return {
@@ -76,9 +76,9 @@ export class MemoryStore implements ListStore {
     return histories
   }
 
-  async loadDeadlines(partition: number): Promise<readonly { person: Person; deadline: number }[]> {
+  async loadDeadlines(partition: number, partitions: number): Promise<readonly { person: Person; deadline: number }[]> {
     return [...this.customers.values()].flatMap((row) =>
-      row.partition === partition && row.nextDeadline !== null
+      partitionOf(row.person, partitions) === partition && row.nextDeadline !== null
         ? [{ person: row.person, deadline: row.nextDeadline }]
         : [],
     )
@@ -106,9 +106,11 @@ export class MemoryStore implements ListStore {
     }
   }
 
-  async writePosition(position: Position): Promise<void> {
-    const stored = this.positions.get(position.partition)
+  async writePositions(positions: readonly Position[]): Promise<void> {
     const version = (one: Position) => versionOf(one.epoch, one.offset)
-    if (stored === undefined || version(stored) <= version(position)) this.positions.set(position.partition, position)
+    for (const position of positions) {
+      const stored = this.positions.get(position.partition)
+      if (stored === undefined || version(stored) <= version(position)) this.positions.set(position.partition, position)
+    }
   }
 }

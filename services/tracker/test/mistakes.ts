@@ -125,9 +125,9 @@ export const MISTAKES: Readonly<Record<string, Mistake>> = {
           async writeRows(rows) {
             held.push(() => store.writeRows(rows))
           },
-          async writePosition(position) {
+          async writePositions(positions) {
             for (const write of held.splice(0)) await write()
-            await store.writePosition(position)
+            await store.writePositions(positions)
           },
         },
       }
@@ -263,8 +263,8 @@ function afterPosition(store: Ports['store']): {
   return {
     store: {
       ...store,
-      async writePosition(position) {
-        await store.writePosition(position)
+      async writePositions(positions) {
+        await store.writePositions(positions)
         for (const write of held.splice(0)) await write()
       },
     },

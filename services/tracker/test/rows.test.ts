@@ -29,7 +29,7 @@ describe('the columns that the tracker writes are those of the table', () => {
     ['interactions_log', interactionColumns()],
     ['identity_log', identityColumns()],
     ['customer_chains', customerColumns()],
-    ['positions', positionColumns(position)],
+    ['positions', positionColumns([position])],
   ]
   it.each(tables)('%s', async (table, columns) => {
     const definition = Object.entries(columns).map(([name, { type }]) => `\`${name}\` ${type}`)

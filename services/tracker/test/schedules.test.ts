@@ -69,7 +69,7 @@ describe('the simulator', () => {
       'loadHistories',
       'loadPositions',
       'putAside',
-      'writePosition',
+      'writePositions',
       'writeRows, customers',
       'writeRows, identities',
       'writeRows, interactions',

@@ -13,6 +13,7 @@ import {
   sameContent,
 } from '@weaklink/interactions'
 import { oracle } from '../../../packages/chains/src/oracle.ts'
+import { beginEpoch } from '../src/epoch.ts'
 import { PartitionTracker } from '../src/partition.ts'
 import {
   type CustomerRow,
@@ -170,6 +171,9 @@ class World {
     this.#log = { identity: `log ${this.logs.length + 1}`, records: [], taken: 0 }
     this.logs.push(this.#log)
     this.#toCome = entries
+    const { store } = this.#plant(this.#portsOf(new Process(this.#log, null)), this.#schedule)
+    const ranges = [{ partition: 0, start: 0, end: 0 }]
+    await beginEpoch(trackerStoreOf(store), topicOf(this.#log), ranges, this.#schedule.catalogues[0]!.hash)
     await this.start()
   }
 
@@ -189,7 +193,7 @@ class World {
         putAside,
         follow,
         partition: 0,
-        logIdentity: process.log.identity,
+        topic: topicOf(process.log),
         catalogue: catalogues[0]!,
         customerLimit,
         ...limits[this.#started++ % limits.length]!,
@@ -274,7 +278,8 @@ class World {
       store: {
         loadPositions: () => asked('loadPositions', () => store.loadPositions()),
         loadHistories: (persons, below) => asked('loadHistories', () => store.loadHistories(persons, below)),
-        loadDeadlines: (partition) => asked('loadDeadlines', () => store.loadDeadlines(partition)),
+        loadDeadlines: (partition, partitions) =>
+          asked('loadDeadlines', () => store.loadDeadlines(partition, partitions)),
         loadCatalogue: (hash) => asked('loadCatalogue', () => store.loadCatalogue(hash)),
         storeCatalogue: (hash, content) => asked('storeCatalogue', () => store.storeCatalogue(hash, content)),
         async writeRows({ interactions, identities, customers }) {
@@ -282,7 +287,7 @@ class World {
           await asked('writeRows, identities', () => store.writeRows({ ...NO_ROWS, identities }))
           await asked('writeRows, customers', () => store.writeRows({ ...NO_ROWS, customers }))
         },
-        writePosition: (position) => asked('writePosition', () => store.writePosition(position)),
+        writePositions: (positions) => asked('writePositions', () => store.writePositions(positions)),
       },
       follow: (following) =>
         asked('follow', async () => {
@@ -298,6 +303,8 @@ class World {
     }
   }
 }
+
+const topicOf = ({ identity }: Log) => ({ topic: 'interactions', partitions: 1, identity })
 
 async function turns(count: number): Promise<void> {
   for (let k = 0; k < count; k++) await null

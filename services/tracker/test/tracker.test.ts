@@ -17,7 +17,7 @@ import {
   REJECTED_TOPIC,
 } from '@weaklink/interactions'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { clickhouseStore, startTracker, type TrackerOptions } from '../src/index.ts'
+import { beginEpoch, clickhouseStore, startTracker, type TrackerOptions } from '../src/index.ts'
 
 // The tracker with a real log and a real ClickHouse.
 
@@ -43,17 +43,19 @@ afterEach(async () => {
   rmSync(folder, { recursive: true, force: true })
 })
 
-async function openLog(name: string): Promise<EventLog> {
+async function openLog(name: string, partitions = PARTITIONS): Promise<EventLog> {
   const opened = await openEmbeddedLog(join(folder, name))
-  await opened.createTopic(INTERACTIONS_TOPIC, PARTITIONS)
+  await opened.createTopic(INTERACTIONS_TOPIC, partitions)
   await opened.createTopic(REJECTED_TOPIC, 1)
   return opened
 }
 
+const trackerStore = () => clickhouseStore(store, (operation) => operation())
+
 const start = (options: Partial<TrackerOptions> = {}) =>
   startTracker({
     log,
-    store: clickhouseStore(store, (operation) => operation()),
+    store: trackerStore(),
     catalogue: builtinCatalogue,
     clock: 'none',
     ...options,
@@ -77,10 +79,10 @@ const append = (facts: readonly Fact[]) =>
   )
 const happened = (interactions: readonly Interaction[]) =>
   append(interactions.map((interaction) => ({ kind: 'interaction', interaction })))
-const everywhere = (fact: Fact) =>
+const everywhere = (fact: Fact, partitions = PARTITIONS) =>
   log.append(
     INTERACTIONS_TOPIC,
-    Array.from({ length: PARTITIONS }, (_, partition) => ({ partition, ...encodeFact(fact) })),
+    Array.from({ length: partitions }, (_, partition) => ({ partition, ...encodeFact(fact) })),
   )
 
 interface StoredChain {
@@ -308,11 +310,45 @@ describe('the tracker', () => {
     await first.stop()
     await log.close()
     log = await openLog('another')
+    const refused = await start()
+    await expect(refused.done).rejects.toMatchObject({
+      code: 'log_changed',
+      message: expect.stringContaining('--new-log'),
+    })
+    const topic = await log.describe(INTERACTIONS_TOPIC)
+    const begin = async () =>
+      beginEpoch(trackerStore(), topic, await log.ranges(INTERACTIONS_TOPIC), builtinCatalogue.hash)
+    expect(await begin()).toEqual({ epoch: 2, before: expect.stringMatching(/./) })
+    expect(await begin()).toEqual({ epoch: 2, before: null })
+
     const second = await start()
     await happened([met('a', 1), met('a', 0)])
     await second.settled()
     expect(second.positions().map(({ epoch, tick }) => [epoch, tick])).toEqual(Array(PARTITIONS).fill([2, START + DAY]))
     expect(await storedChains()).toEqual(derived([met('a', 0), met('a', 1), met('b', 0)], START + DAY))
+    await second.stop()
+  })
+
+  it('who is still open is judged on time in a log of more partitions', async () => {
+    const first = await start()
+    const people = Array.from({ length: 20 }, (_, k) => `customer ${k}`)
+    await happened(people.map((customer) => met(customer, 0)))
+    await first.settled()
+    await first.stop()
+    await log.close()
+    log = await openLog('another', PARTITIONS + 4)
+    const topic = await log.describe(INTERACTIONS_TOPIC)
+    await beginEpoch(trackerStore(), topic, await log.ranges(INTERACTIONS_TOPIC), builtinCatalogue.hash)
+    const second = await start()
+    await second.settled()
+    await everywhere({ kind: 'tick', tick: START + 1_000 * DAY }, PARTITIONS + 4)
+    await second.settled()
+    expect(await storedChains()).toEqual(
+      derived(
+        people.map((customer) => met(customer, 0)),
+        START + 1_000 * DAY,
+      ),
+    )
     await second.stop()
   })
 

@@ -1,5 +1,14 @@
 import { join } from 'node:path'
 import { lockFile } from '@weaklink/runtime'
+import {
+  checkName,
+  checkPartition,
+  checkPartitionCount,
+  checkPosition,
+  checkRecord,
+  partitionsDiffer,
+} from '../checks.ts'
+import { Delivery } from '../delivery.ts'
 import { LogError } from '../errors.ts'
 import type {
   Consumer,
@@ -11,7 +20,6 @@ import type {
   TopicDescription,
 } from '../port.ts'
 import { encodeChunks } from './chunk.ts'
-import { AllPartitionsConsumer } from './consumer.ts'
 import { type Retention, Store, type StoredTopic } from './store.ts'
 
 export interface EmbeddedLogOptions {
@@ -44,9 +52,6 @@ export async function openEmbeddedLog(directory: string, options: EmbeddedLogOpt
   return new LmdbLog(directory, await Store.open(directory, options.retention ?? {}), options)
 }
 
-/** The names that Kafka allows, so that what works here works there. */
-const NAME = /^(?!\.{1,2}$)[A-Za-z0-9._-]{1,249}$/
-const MAX_PARTITIONS = 10_000
 const READ_BYTES = 8 * 1024 * 1024
 /** How often a consumer looks for what other processes appended. */
 const POLL_MS = 50
@@ -69,19 +74,9 @@ class LmdbLog implements EmbeddedLog {
   async createTopic(topic: string, partitions: number): Promise<TopicDescription> {
     this.#checkOpen()
     checkName('topic', topic)
-    if (!Number.isInteger(partitions) || partitions < 1 || partitions > MAX_PARTITIONS) {
-      throw new LogError(
-        'partitions_invalid',
-        `topic ${topic} cannot have ${partitions} partitions: expected a whole number from 1 to ${MAX_PARTITIONS}`,
-      )
-    }
+    checkPartitionCount(topic, partitions)
     const stored = await this.#store.createTopic(topic, partitions)
-    if (stored.partitions !== partitions) {
-      throw new LogError(
-        'partitions_differ',
-        `topic ${topic} has ${stored.partitions} partitions, not ${partitions}: their number never changes`,
-      )
-    }
+    if (stored.partitions !== partitions) throw partitionsDiffer(stored, partitions)
     return describe(stored)
   }
 
@@ -131,12 +126,12 @@ class LmdbLog implements EmbeddedLog {
       `consumer of group ${group} on topic ${topic}`,
     )
     const { maxRecords, maxBytes } = this.#batch
-    const consumer = new AllPartitionsConsumer(
+    const consumer = new Delivery(
       {
-        partitions: stored.partitions,
         read: (partition, position) => {
           checkPosition(stored, partition, position)
-          return this.#store.read(stored, partition, position, maxRecords, maxBytes)
+          const records = this.#store.read(stored, partition, position, maxRecords, maxBytes)
+          return { records, next: position + records.length }
         },
         changed: () => this.#changed(),
         wake: () => this.#wake(),
@@ -147,6 +142,7 @@ class LmdbLog implements EmbeddedLog {
       },
       handler,
     )
+    consumer.own(Array.from({ length: stored.partitions }, (_, partition) => partition))
     this.#consumers.add(consumer)
     return consumer
   }
@@ -201,50 +197,3 @@ class LmdbLog implements EmbeddedLog {
 }
 
 const describe = ({ topic, partitions, identity }: StoredTopic): TopicDescription => ({ topic, partitions, identity })
-
-function checkName(kind: 'topic' | 'group', name: string): void {
-  if (NAME.test(name)) return
-  throw new LogError(
-    `${kind}_name_invalid`,
-    `${JSON.stringify(name)} is no name of a ${kind}: expected 1 to 249 of a-z A-Z 0-9 . _ -`,
-  )
-}
-
-function checkPartition({ topic, partitions }: StoredTopic, partition: number): void {
-  if (Number.isInteger(partition) && partition >= 0 && partition < partitions) return
-  throw new LogError(
-    'partition_unknown',
-    `topic ${topic} has no partition ${partition}: expected 0 to ${partitions - 1}`,
-  )
-}
-
-function checkPosition({ topic }: StoredTopic, partition: number, position: number): void {
-  if (Number.isSafeInteger(position) && position >= 0) return
-  throw new LogError(
-    'position_invalid',
-    `${position} is no position in partition ${partition} of topic ${topic}: expected a whole number from 0 on`,
-  )
-}
-
-function checkRecord(topic: StoredTopic, record: NewRecord, index: number): void {
-  const { partition, key, value, headers } = record
-  checkPartition(topic, partition)
-  const invalid = wrongIn(value, key, headers)
-  if (invalid === null) return
-  throw new LogError(
-    'record_invalid',
-    `${invalid.field} of record ${index} for partition ${partition} of topic ${topic.topic} is invalid: expected ${invalid.expected}`,
-  )
-}
-
-function wrongIn(
-  value: unknown,
-  key: unknown,
-  headers: NewRecord['headers'],
-): { readonly field: string; readonly expected: string } | null {
-  if (!(value instanceof Uint8Array)) return { field: 'the value', expected: 'bytes' }
-  if (key !== null && !(key instanceof Uint8Array)) return { field: 'the key', expected: 'bytes or null' }
-  if (headers === undefined) return null
-  const name = Object.keys(headers).find((one) => typeof headers[one] !== 'string')
-  return name === undefined ? null : { field: `the header ${name}`, expected: 'a string' }
-}
