@@ -19,6 +19,24 @@ const RETRY_HELPS = {
   record_invalid: false,
   /** What is stored cannot be read. */
   record_unreadable: false,
+  /** A batch of the log cannot be read: its bytes are damaged, or of a compression that nobody here knows. */
+  batch_unreadable: false,
+  /** A record is larger than the topic takes. */
+  record_too_large: false,
+  /** A variable of the environment does not hold what it must. */
+  settings_invalid: false,
+  /** No broker answers. */
+  unreachable: true,
+  /** The account or its password is wrong, or it may not do this. */
+  not_authorized: false,
+  /** The topic was created anew while it was read. */
+  topic_recreated: false,
+  /** A partition stands still while its end moves. */
+  partition_stalled: false,
+  /** The broker refuses for now. */
+  refused_for_now: true,
+  /** The broker refuses. */
+  refused: false,
   /** No space left, or the quota is used up. */
   disk_full: true,
   /** The operating system refused the write. */

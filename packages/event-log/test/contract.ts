@@ -2,6 +2,7 @@
  * What every implementation of the log promises. Nothing here assumes when a consumer looks for records, how many it
  * gets at once, or that its partitions are assigned before `consume` resolves.
  */
+import { randomBytes } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import fc from 'fast-check'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
@@ -108,6 +109,8 @@ export function describeEventLog(name: string, start: () => Promise<LogUnderTest
     let underTest: LogUnderTest
     let log: EventLog
     let topic: string
+    // Others may use the same broker.
+    const run = randomBytes(5).toString('hex')
     let topics = 0
     const opened: EventLog[] = []
     const consumers: Consumer[] = []
@@ -117,7 +120,7 @@ export function describeEventLog(name: string, start: () => Promise<LogUnderTest
     })
     afterAll(() => underTest?.dispose())
     beforeEach(async () => {
-      topic = `topic-${++topics}`
+      topic = `topic-${run}-${++topics}`
       log = await open()
     })
     afterEach(async () => {

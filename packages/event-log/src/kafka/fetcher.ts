@@ -1,0 +1,222 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Chunk, Source } from '../delivery.ts'
+import type { LogRecord } from '../port.ts'
+import { faultOf, typeOf } from './fault.ts'
+import type { UnreadableBatch } from './record-batch.ts'
+import { type FetchedPartition, type FetchLimits, fetchPartitions } from './requests.ts'
+import type { Broker, Cluster } from './wire.ts'
+
+export interface FetcherOptions {
+  readonly cluster: Cluster
+  readonly topic: string
+  /** Called before the first request and whenever something was wrong. @throws where the topic is not the same any more */
+  readonly check: () => Promise<void>
+  /** What is to be thrown for a position that the log does not hold. */
+  readonly outOfRange: (partition: number, position: number) => Promise<Error>
+  readonly unreadable: (partition: number, batch: UnreadableBatch) => Error
+  /** Told of what is waited out, null once it is over. */
+  readonly onTrouble: (trouble: string | null) => void
+}
+
+/** A partition that is read. */
+interface Reading {
+  readonly partition: number
+  /** Offset that is asked for next. */
+  position: number
+  /** What was read and is not yet taken. */
+  chunk: { readonly from: number; readonly records: readonly LogRecord[]; readonly next: number } | null
+  /** Up to where records can be read, null while it is not known. */
+  end: number | null
+  error: Error | null
+}
+
+/** Short, since a partition whose records were just taken waits for the request that is under way. */
+const LIMITS: FetchLimits = { maxWaitMs: 100, maxBytes: 16_000_000, partitionBytes: 2_000_000 }
+const CHANGED_MS = 1_000
+const CHECK_MS = 30_000
+const [FIRST_PAUSE_MS, LONGEST_PAUSE_MS] = [100, 5_000]
+
+/**
+ * Reads partitions from the brokers that lead them, one request at a time to each broker, for all of its partitions whose
+ * last records were taken: so one chunk of each partition is read ahead, and no more. A broker that is away is waited for.
+ */
+export class Fetcher implements Source {
+  readonly #options: FetcherOptions
+  readonly #readings = new Map<number, Reading>()
+  /** Brokers that are being asked. */
+  readonly #asked = new Set<number>()
+  readonly #sleepers = new Set<() => void>()
+  #closed = false
+  #checkedAt = Number.NEGATIVE_INFINITY
+  #pauseMs = 0
+  readonly #running: Promise<void>
+
+  constructor(options: FetcherOptions) {
+    this.#options = options
+    this.#running = this.#run()
+  }
+
+  async read(partition: number, position: number): Promise<Chunk> {
+    const reading = this.#readingAt(partition, position)
+    for (;;) {
+      if (reading.error !== null) throw reading.error
+      const { chunk } = reading
+      if (chunk !== null) {
+        reading.chunk = null
+        this.wake()
+        return chunk
+      }
+      const isAtTheEnd = reading.end !== null && reading.position >= reading.end
+      if (isAtTheEnd || this.#closed || this.#readings.get(partition) !== reading)
+        return { records: [], next: position }
+      await this.#woken(CHANGED_MS)
+    }
+  }
+
+  async changed(partition: number): Promise<void> {
+    const reading = this.#readings.get(partition)
+    const until = performance.now() + CHANGED_MS
+    while (reading !== undefined && reading.chunk === null && reading.error === null && !this.#closed) {
+      if (performance.now() >= until || (reading.end !== null && reading.end > reading.position)) return
+      await this.#woken(until - performance.now())
+    }
+  }
+
+  wake(): void {
+    for (const wake of this.#sleepers) wake()
+  }
+
+  /** This partition is not read any more. */
+  forget(partition: number): void {
+    this.#readings.delete(partition)
+    this.wake()
+  }
+
+  async ended(): Promise<void> {
+    this.#closed = true
+    this.wake()
+    await this.#options.cluster.disconnect().catch(() => {})
+    await this.#running
+  }
+
+  #readingAt(partition: number, position: number): Reading {
+    const known = this.#readings.get(partition)
+    if (known !== undefined && (known.chunk?.from ?? known.position) === position) return known
+    const reading: Reading = { partition, position, chunk: null, end: null, error: null }
+    this.#readings.set(partition, reading)
+    this.wake()
+    return reading
+  }
+
+  async #run(): Promise<void> {
+    while (!this.#closed) {
+      const wanted = [...this.#readings.values()].filter(({ chunk, error }) => chunk === null && error === null)
+      if (wanted.length === 0) {
+        await this.#woken(CHANGED_MS)
+        continue
+      }
+      try {
+        await this.#ready()
+        const idle = this.#byLeader(wanted).filter(([leader]) => !this.#asked.has(leader))
+        for (const [leader, readings] of idle) void this.#ask(leader, readings)
+        await this.#woken(CHANGED_MS)
+      } catch (error) {
+        await this.#troubled(error)
+      }
+    }
+  }
+
+  /** Connected, and sure that the topic is the one that is meant. */
+  async #ready(): Promise<void> {
+    const { cluster, topic, check } = this.#options
+    if (!cluster.isConnected()) await cluster.connect()
+    await cluster.addTargetTopic(topic)
+    await cluster.refreshMetadataIfNecessary()
+    if (performance.now() - this.#checkedAt < CHECK_MS) return
+    try {
+      await check()
+    } catch (error) {
+      if (faultOf(error, '').retryHelps) throw error
+      for (const reading of this.#readings.values()) reading.error = error as Error
+      this.wake()
+    }
+    this.#checkedAt = performance.now()
+  }
+
+  #byLeader(readings: readonly Reading[]): [number, Reading[]][] {
+    const { cluster, topic } = this.#options
+    const leaders = new Map(
+      cluster.findTopicPartitionMetadata(topic).map(({ partitionId, leader }) => [partitionId, leader ?? -1]),
+    )
+    const groups = Map.groupBy(readings, ({ partition }) => leaders.get(partition) ?? -1)
+    const leaderless = groups.get(-1)
+    groups.delete(-1)
+    if (leaderless !== undefined && groups.size === 0) {
+      throw new Error(`no broker leads partition ${leaderless[0]?.partition} of topic ${topic} at the moment`)
+    }
+    return [...groups]
+  }
+
+  async #ask(leader: number, readings: readonly Reading[]): Promise<void> {
+    const { cluster, topic } = this.#options
+    this.#asked.add(leader)
+    try {
+      const broker: Broker = await cluster.findBroker({ nodeId: leader })
+      const fetched = await fetchPartitions(broker, topic, readings, LIMITS)
+      if (this.#pauseMs > 0) this.#options.onTrouble(null)
+      this.#pauseMs = 0
+      for (const one of fetched) await this.#take(one)
+    } catch (error) {
+      await this.#troubled(error)
+    } finally {
+      this.#asked.delete(leader)
+      this.wake()
+    }
+  }
+
+  async #take({ partition, error, records, next, end, unreadable }: FetchedPartition): Promise<void> {
+    const reading = this.#readings.get(partition)
+    // It was forgotten, or begun anew elsewhere, while the broker was asked.
+    if (reading === undefined || reading.chunk !== null) return
+    if (error !== null) {
+      if (typeOf(error) !== 'OFFSET_OUT_OF_RANGE') throw error
+      // Perhaps since the topic is another one by now: that is to be said then.
+      this.#checkedAt = Number.NEGATIVE_INFINITY
+      await this.#ready()
+      reading.error ??= await this.#options.outOfRange(partition, reading.position)
+      return
+    }
+    if (next > reading.position) {
+      reading.chunk = { from: reading.position, records, next }
+      reading.position = next
+    } else if (unreadable !== null) reading.error = this.#options.unreadable(partition, unreadable)
+    reading.end = end
+  }
+
+  /** Something was wrong that may pass: another leader is looked for, after a while. */
+  async #troubled(error: unknown): Promise<void> {
+    const { cluster, topic, onTrouble } = this.#options
+    if (this.#closed) return
+    onTrouble(faultOf(error, `reading topic ${topic}`).message)
+    this.#checkedAt = Number.NEGATIVE_INFINITY
+    this.#pauseMs = Math.min(LONGEST_PAUSE_MS, Math.max(FIRST_PAUSE_MS, this.#pauseMs * 2))
+    await sleep(this.#pauseMs)
+    const { host, port } = error as { host?: string; port?: number }
+    if (host !== undefined && port !== undefined) cluster.removeBroker({ host, port })
+    if (!this.#closed) await cluster.refreshMetadata().catch(() => {})
+  }
+
+  /** Resolves when somebody wakes us, or after a while. */
+  #woken(ms: number): Promise<void> {
+    if (this.#closed) return Promise.resolve()
+    return new Promise((resolve) => {
+      const wake = () => {
+        clearTimeout(timer)
+        this.#sleepers.delete(wake)
+        resolve()
+      }
+      const timer = setTimeout(wake, Math.max(1, ms))
+      this.#sleepers.add(wake)
+    })
+  }
+}

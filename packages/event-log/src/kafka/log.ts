@@ -1,0 +1,362 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { type Admin, Kafka, logLevel } from 'kafkajs'
+import {
+  checkName,
+  checkPartition,
+  checkPartitionCount,
+  checkPosition,
+  checkRecord,
+  partitionsDiffer,
+} from '../checks.ts'
+import { LogError, PositionOutOfRangeError } from '../errors.ts'
+import type {
+  Consumer,
+  EventLog,
+  LogRecord,
+  NewRecord,
+  PartitionHandler,
+  PartitionRange,
+  TopicDescription,
+} from '../port.ts'
+import { Appender } from './appender.ts'
+import { consumeInGroup } from './consumer.ts'
+import { faultOf, typeOf } from './fault.ts'
+import { Fetcher } from './fetcher.ts'
+import type { KafkaOptions } from './options.ts'
+import type { UnreadableBatch } from './record-batch.ts'
+import { type FetchedPartition, fetchPartitions, topicIdentity } from './requests.ts'
+import { readSettings, settingEntries, type TopicSettings } from './topic-settings.ts'
+import { type Broker, type Cluster, clusterOf } from './wire.ts'
+
+export interface KafkaLog extends EventLog {
+  /** Creates the topic where it is missing, with these settings; those of an existing one are left as they are. */
+  createTopic(topic: string, partitions: number, settings?: Partial<TopicSettings>): Promise<TopicDescription>
+  settingsOf(topic: string): Promise<TopicSettings>
+  /** The batch at a position as it stands in the log, and what is wrong with it; null where nothing is. */
+  unreadableBatch(topic: string, partition: number, position: number): Promise<UnreadableBatch | null>
+  /** The members of a group and what each one has; empty where nobody is in it. */
+  membersOf(group: string): Promise<readonly { readonly member: string; readonly host: string }[]>
+  /** Why the brokers cannot be reached at the moment, in one line; null where they can. */
+  trouble(): string | null
+}
+
+const DEFAULTS = { sessionMs: 30_000, stallMs: 300_000 } as const
+const CONNECTION_MS = 5_000
+const REQUEST_MS = 15_000
+const RETRY = { retries: 3, initialRetryTime: 200, maxRetryTime: 3_000 }
+/** How often something is tried anew that a moment later may be right: another leader, a topic that was just created. */
+const ATTEMPTS = 5
+const ATTEMPT_MS = 200
+const READ = { maxWaitMs: 0, maxBytes: 16_000_000, partitionBytes: 2_000_000 }
+const PASSING =
+  /^(NOT_LEADER_FOR_PARTITION|LEADER_NOT_AVAILABLE|FENCED_LEADER_EPOCH|UNKNOWN_LEADER_EPOCH|REPLICA_NOT_AVAILABLE|KAFKA_STORAGE_ERROR|OFFSET_NOT_AVAILABLE)$/
+
+/**
+ * Opens a log on Apache Kafka (3.1 or later). Nothing is asked of the brokers yet: they may be away.
+ *
+ * Records are read as far as their transactions were committed. Keys and values that are read are views of larger buffers.
+ */
+export function openKafkaLog(options: KafkaOptions): KafkaLog {
+  return new ProtocolLog(options)
+}
+
+class ProtocolLog implements KafkaLog {
+  readonly #kafka: Kafka
+  readonly #options: KafkaOptions
+  readonly #appender: Appender
+  readonly #reader: Cluster
+  readonly #consumers = new Set<Consumer>()
+  readonly #place: string
+  #admin: Promise<Admin> | null = null
+  #reading: Promise<unknown> | null = null
+  #trouble: string | null = null
+  /** Of topics that were described: their number of partitions never changes. */
+  readonly #known = new Map<string, TopicDescription>()
+  #closed: Promise<void> | undefined
+
+  constructor(options: KafkaOptions) {
+    this.#options = options
+    const { brokers, clientId = 'weaklink', ssl, sasl, compression = 'none' } = options
+    this.#place = `Kafka at ${brokers.join(', ')}`
+    this.#kafka = new Kafka({
+      brokers: [...brokers],
+      clientId,
+      ...(ssl !== undefined && { ssl }),
+      ...(sasl !== undefined && { sasl: sasl as never }),
+      connectionTimeout: CONNECTION_MS,
+      requestTimeout: REQUEST_MS,
+      retry: RETRY,
+      logLevel: options.log === undefined ? logLevel.NOTHING : logLevel.WARN,
+      logCreator: () => (entry) => this.#say(entry),
+    })
+    this.#appender = new Appender(this.#kafka, compression)
+    this.#reader = clusterOf(this.#kafka)
+  }
+
+  async createTopic(
+    topic: string,
+    partitions: number,
+    settings: Partial<TopicSettings> = {},
+  ): Promise<TopicDescription> {
+    this.#check(topic)
+    checkPartitionCount(topic, partitions)
+    const { replication, entries } = settingEntries(settings)
+    await this.#ask(`creating topic ${topic}`, (admin) =>
+      admin.createTopics({
+        waitForLeaders: true,
+        topics: [{ topic, numPartitions: partitions, replicationFactor: replication, configEntries: entries }],
+      }),
+    )
+    const described = await this.#soon(() => this.describe(topic), 'topic_unknown')
+    if (described.partitions !== partitions) throw partitionsDiffer(described, partitions)
+    return described
+  }
+
+  async describe(topic: string): Promise<TopicDescription> {
+    this.#check(topic)
+    const { topics } = await this.#ask(
+      `describing topic ${topic}`,
+      (admin) => admin.fetchTopicMetadata({ topics: [topic] }),
+      topic,
+    )
+    const partitions = topics[0]?.partitions.length ?? 0
+    const identity = await this.#withReader(topic, () => this.#identityOf(topic))
+    const described = { topic, partitions, identity }
+    this.#known.set(topic, described)
+    return described
+  }
+
+  async settingsOf(topic: string): Promise<TopicSettings> {
+    this.#check(topic)
+    return await this.#ask(`reading the settings of topic ${topic}`, (admin) => readSettings(admin, topic), topic)
+  }
+
+  async ranges(topic: string): Promise<readonly PartitionRange[]> {
+    this.#check(topic)
+    const offsets = await this.#ask(
+      `reading the ranges of topic ${topic}`,
+      (admin) => admin.fetchTopicOffsets(topic),
+      topic,
+    )
+    return offsets
+      .map(({ partition, low, high }) => ({ partition, start: Number(low), end: Number(high) }))
+      .sort((a, b) => a.partition - b.partition)
+  }
+
+  async append(topic: string, records: readonly NewRecord[]): Promise<readonly number[]> {
+    const described = await this.#described(topic)
+    for (let index = 0; index < records.length; index++) checkRecord(described, records[index]!, index)
+    if (records.length === 0) return []
+    try {
+      const offsets = await this.#appender.append(topic, records)
+      this.#trouble = null
+      return offsets
+    } catch (error) {
+      throw this.#met(error, `appending to topic ${topic}`)
+    }
+  }
+
+  async read(topic: string, partition: number, position: number, max: number): Promise<readonly LogRecord[]> {
+    checkPosition({ topic, partitions: 0 }, partition, position)
+    for (let next = position; ; ) {
+      const fetched = await this.#fetch(topic, partition, next)
+      if (fetched.records.length > 0) return fetched.records.slice(0, Math.max(0, max))
+      if (fetched.unreadable !== null) throw unreadable(topic, partition, fetched.unreadable)
+      if (fetched.next === next) return []
+      next = fetched.next
+    }
+  }
+
+  async unreadableBatch(topic: string, partition: number, position: number): Promise<UnreadableBatch | null> {
+    checkPosition({ topic, partitions: 0 }, partition, position)
+    const { records, unreadable } = await this.#fetch(topic, partition, position)
+    return records.length > 0 ? null : unreadable
+  }
+
+  async membersOf(group: string): Promise<readonly { readonly member: string; readonly host: string }[]> {
+    checkName('group', group)
+    const { groups } = await this.#ask(`describing group ${group}`, (admin) => admin.describeGroups([group]))
+    return (groups[0]?.members ?? []).map(({ clientId, memberId, clientHost }) => ({
+      member: `${clientId} ${memberId.slice(-8)}`,
+      host: clientHost.replace(/^\//, ''),
+    }))
+  }
+
+  async consume(topic: string, group: string, handler: PartitionHandler): Promise<Consumer> {
+    checkName('group', group)
+    const { identity } = await this.describe(topic)
+    const { sessionMs = DEFAULTS.sessionMs, stallMs = DEFAULTS.stallMs } = this.#options
+    const fetcher = new Fetcher({
+      cluster: clusterOf(this.#kafka),
+      topic,
+      check: () => this.#checkIdentity(topic, identity),
+      outOfRange: (partition, position) => this.#outOfRange(topic, partition, position),
+      unreadable: (partition, batch) => unreadable(topic, partition, batch),
+      onTrouble: (trouble) => {
+        this.#trouble = trouble
+        if (trouble !== null) this.#options.log?.('warn', trouble, { topic, group })
+      },
+    })
+    const consumer = await consumeInGroup(
+      {
+        ...{ kafka: this.#kafka, topic, group, sessionMs, stallMs, fetcher },
+        ranges: () => this.ranges(topic),
+        onEnded: () => this.#consumers.delete(consumer),
+      },
+      handler,
+    )
+    this.#consumers.add(consumer)
+    return consumer
+  }
+
+  trouble(): string | null {
+    return this.#trouble
+  }
+
+  close(): Promise<void> {
+    this.#closed ??= (async () => {
+      await Promise.all(Array.from(this.#consumers, (consumer) => consumer.stop()))
+      await this.#appender.close()
+      const admin = await this.#admin?.catch(() => null)
+      await admin?.disconnect().catch(() => {})
+      await this.#reader.disconnect().catch(() => {})
+    })()
+    return this.#closed
+  }
+
+  /** One answer of the broker that leads the partition. */
+  async #fetch(topic: string, partition: number, position: number): Promise<FetchedPartition> {
+    checkPartition(await this.#described(topic), partition)
+    return await this.#withReader(topic, async () => {
+      const leader = this.#reader
+        .findTopicPartitionMetadata(topic)
+        .find(({ partitionId }) => partitionId === partition)?.leader
+      const broker: Broker = await this.#reader.findBroker({ nodeId: leader ?? -1 })
+      const [fetched] = await fetchPartitions(broker, topic, [{ partition, position }], READ)
+      if (fetched === undefined)
+        throw new LogError('refused_for_now', `the broker said nothing of partition ${partition}`)
+      if (fetched.error !== null) {
+        if (typeOf(fetched.error) === 'OFFSET_OUT_OF_RANGE') throw await this.#outOfRange(topic, partition, position)
+        throw fetched.error
+      }
+      return fetched
+    })
+  }
+
+  /** Asks a broker through the connections of reads; once more where another one leads by now. */
+  async #withReader<T>(topic: string, work: () => Promise<T>): Promise<T> {
+    const place = `reading topic ${topic}`
+    for (let attempt = 1; ; attempt++) {
+      try {
+        // One at a time: it would connect twice.
+        this.#reading = (this.#reading ?? Promise.resolve()).catch(() => {}).then(() => this.#readerReady(topic))
+        await this.#reading
+        const result = await work()
+        this.#trouble = null
+        return result
+      } catch (error) {
+        const fault = this.#met(error, place, topic)
+        const passes = fault.code === 'unreachable' || PASSING.test(typeOf(error))
+        if (!passes || attempt === ATTEMPTS) throw fault
+        await sleep(ATTEMPT_MS * attempt)
+        await this.#reader.refreshMetadata().catch(() => {})
+      }
+    }
+  }
+
+  async #readerReady(topic: string): Promise<void> {
+    if (!this.#reader.isConnected()) await this.#reader.connect()
+    await this.#reader.addTargetTopic(topic)
+    await this.#reader.refreshMetadataIfNecessary()
+  }
+
+  async #identityOf(topic: string): Promise<string> {
+    const identity = await topicIdentity(await this.#reader.findControllerBroker(), topic)
+    if (identity !== null) return identity
+    throw new LogError('refused', `${this.#place} gives topics no identity: Kafka 3.1 or later is needed`)
+  }
+
+  async #checkIdentity(topic: string, expected: string): Promise<void> {
+    const { identity } = await this.describe(topic)
+    if (identity === expected) return
+    throw new LogError(
+      'topic_recreated',
+      `topic ${topic} was deleted and created anew while it was read: its identity is ${identity}, and was ${expected}. Its offsets begin anew, so nothing is read from it`,
+    )
+  }
+
+  async #outOfRange(topic: string, partition: number, position: number): Promise<Error> {
+    const range = (await this.ranges(topic)).find((one) => one.partition === partition)
+    return new PositionOutOfRangeError(topic, partition, position, range ?? { start: 0, end: 0 })
+  }
+
+  async #described(topic: string): Promise<TopicDescription> {
+    this.#check(topic)
+    return this.#known.get(topic) ?? (await this.describe(topic))
+  }
+
+  /** Tries again for a moment while it fails so. */
+  async #soon<T>(work: () => Promise<T>, code: LogError['code']): Promise<T> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await work()
+      } catch (error) {
+        if (!(error instanceof LogError && error.code === code) || attempt === ATTEMPTS) throw error
+        await sleep(ATTEMPT_MS * attempt)
+      }
+    }
+  }
+
+  async #ask<T>(place: string, question: (admin: Admin) => Promise<T>, topic?: string): Promise<T> {
+    if (this.#closed !== undefined) throw new LogError('closed', `the log on ${this.#place} is closed`)
+    try {
+      const answer = await question(await this.#connectedAdmin())
+      this.#trouble = null
+      return answer
+    } catch (error) {
+      throw this.#met(error, place, topic)
+    }
+  }
+
+  #connectedAdmin(): Promise<Admin> {
+    this.#admin ??= (async () => {
+      const admin = this.#kafka.admin()
+      try {
+        await admin.connect()
+        return admin
+      } catch (error) {
+        this.#admin = null
+        await admin.disconnect().catch(() => {})
+        throw error
+      }
+    })()
+    return this.#admin
+  }
+
+  #met(error: unknown, place: string, topic?: string): LogError {
+    const fault = faultOf(error, `${place} on ${this.#place}`)
+    if (fault.code === 'unreachable') this.#trouble = fault.message
+    if (fault.code === 'topic_unknown' && !(error instanceof LogError)) {
+      this.#known.delete(topic ?? '')
+      return new LogError('topic_unknown', `there is no topic ${topic} in ${this.#place}`, { cause: error })
+    }
+    return fault
+  }
+
+  #check(topic: string): void {
+    if (this.#closed !== undefined) throw new LogError('closed', `the log on ${this.#place} is closed`)
+    checkName('topic', topic)
+  }
+
+  #say({ level, log: { message, ...details } }: { level: logLevel; log: { message: string } }): void {
+    this.#options.log?.(level === logLevel.ERROR ? 'warn' : 'info', message, details)
+  }
+}
+
+function unreadable(topic: string, partition: number, { offset, next, problem }: UnreadableBatch): LogError {
+  return new LogError(
+    'batch_unreadable',
+    `partition ${partition} of topic ${topic} holds a batch that cannot be read, offsets ${offset} to ${next - 1}: ${problem}. ` +
+      `To set it aside with its bytes and go on behind it: weaklink rejected skip --partition ${partition} --offset ${offset}`,
+  )
+}
