@@ -1,6 +1,6 @@
 import Fastify from 'fastify'
 import { Registry } from 'prom-client'
-import { openEmbeddedLog } from '../../packages/event-log/src/index.ts'
+import { openEmbeddedLog } from '../../packages/event-log/src/embedded/index.ts'
 import { INTERACTIONS_TOPIC } from '../../packages/interactions/src/index.ts'
 import { httpServer } from '../../packages/runtime/src/http/server.ts'
 import { keyRing } from '../../packages/runtime/src/index.ts'

@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, expect, it } from 'vitest'
-import { openEmbeddedLog } from '../../packages/event-log/src/index.ts'
+import { openEmbeddedLog } from '../../packages/event-log/src/embedded/index.ts'
 import { encodeFact, INTERACTIONS_TOPIC } from '../../packages/interactions/src/index.ts'
 import { temporaryFolder, weaklink, weaklinkJson } from '../support/weaklink.ts'
 

@@ -5,7 +5,7 @@
  *     node appender.ts DIRECTORY TOPIC NAME BATCHES
  */
 import { writeSync } from 'node:fs'
-import { openEmbeddedLog } from '../src/index.ts'
+import { openEmbeddedLog } from '../src/embedded/index.ts'
 
 const [directory, topic, name, batches] = process.argv.slice(2) as [string, string, string, string]
 const log = await openEmbeddedLog(directory)

@@ -3,7 +3,7 @@ import { closeSync, mkdirSync, mkdtempSync, openSync, rmSync, writeSync } from '
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, describe, expect, test } from 'vitest'
-import { type EmbeddedLog, openEmbeddedLog } from '../src/index.ts'
+import { type EmbeddedLog, openEmbeddedLog } from '../src/embedded/index.ts'
 import { readAll, record, text } from './contract.ts'
 
 /** Ways to get a small disk; both need root on Linux. */

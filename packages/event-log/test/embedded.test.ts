@@ -6,7 +6,8 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { InUseError } from '@weaklink/runtime'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { type EmbeddedLog, type EmbeddedLogOptions, openEmbeddedLog, PositionOutOfRangeError } from '../src/index.ts'
+import { type EmbeddedLog, type EmbeddedLogOptions, openEmbeddedLog } from '../src/embedded/index.ts'
+import { PositionOutOfRangeError } from '../src/index.ts'
 import { describeEventLog, eventually, failureOf, Recorder, readAll, record, text } from './contract.ts'
 
 const newDirectory = () => mkdtempSync(join(tmpdir(), 'weaklink-log-'))

@@ -1,5 +1,5 @@
 /** A process that consumes a topic until it is killed: `node idle-consumer.ts DIRECTORY TOPIC GROUP` */
-import { openEmbeddedLog } from '../src/index.ts'
+import { openEmbeddedLog } from '../src/embedded/index.ts'
 
 const [directory, topic, group] = process.argv.slice(2) as [string, string, string]
 const log = await openEmbeddedLog(directory)

@@ -1,5 +1,5 @@
 import { describeOnKafka } from '../../../tests/support/kafka.ts'
-import { openKafkaLog } from '../src/index.ts'
+import { openKafkaLog } from '../src/kafka/index.ts'
 import { describeEventLog } from './contract.ts'
 
 await describeOnKafka('on a real broker', ({ brokers }) => {

@@ -1,4 +1,4 @@
-import { openEmbeddedLog } from '@weaklink/event-log'
+import { openEmbeddedLog } from '@weaklink/event-log/embedded'
 import { encodeFact, IMPORT_HEADER, INTERACTIONS_TOPIC, LINK_HEADER } from '@weaklink/interactions'
 import { describe, expect, test } from 'vitest'
 import { customer } from '../../../packages/reports/test/story.ts'

@@ -3,7 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { connect, type Store } from '@weaklink/clickhouse'
-import { type EmbeddedLog, openEmbeddedLog } from '@weaklink/event-log'
+import { type EmbeddedLog, openEmbeddedLog } from '@weaklink/event-log/embedded'
 import {
   encodeFact,
   type Fact,

@@ -5,9 +5,8 @@ import { INTERACTIONS_TOPIC } from '@weaklink/interactions'
 import { FOLLOWING_ROUNDS, type Position, type TrackerStore } from '@weaklink/tracker'
 import type { Derivation } from './run.ts'
 import { CommandError } from './terminal.ts'
-import { serviceOf } from './up/service.ts'
 
-/** A tracker of another process, seen by the positions that it writes. */
+/** Trackers, most often of other processes, seen by the positions that they write. */
 export interface FollowedTracker extends Derivation {
   /** Records of the log that it has not written yet. */
   lag(): Promise<number>
@@ -27,8 +26,16 @@ const LOOK_MS = 2_000
  */
 const MAX_AHEAD = 50_000
 
-/** Follows the tracker of the `weaklink up` that runs on a data directory. */
-export async function followTracker(log: EventLog, store: TrackerStore, directory: string): Promise<FollowedTracker> {
+/**
+ * Follows trackers by what they write.
+ *
+ * @param gone why they will not go on, null as long as they do
+ */
+export async function followTracker(
+  log: EventLog,
+  store: TrackerStore,
+  gone: () => Promise<string | null>,
+): Promise<FollowedTracker> {
   const { identity } = await log.describe(INTERACTIONS_TOPIC)
   let positions: readonly Position[] = []
   let lookedAt = performance.now()
@@ -43,10 +50,8 @@ export async function followTracker(log: EventLog, store: TrackerStore, director
     await sleep(POLL_MS)
     if (performance.now() - lookedAt < LOOK_MS) return
     lookedAt = performance.now()
-    if ((await serviceOf(directory)) !== null) return
-    throw new CommandError(
-      'weaklink up ended before it had taken everything in. What was read is kept; start it again, or run the same command again without it.',
-    )
+    const why = await gone()
+    if (why !== null) throw new CommandError(`${why} What was read is kept; run the same command again to complete it.`)
   }
   await look()
   return {

@@ -4,10 +4,11 @@ import { builtinCatalogue, type Catalogue, parseCatalogue } from '@weaklink/chai
 import type { EventLog } from '@weaklink/event-log'
 import { INTERACTIONS_TOPIC } from '@weaklink/interactions'
 import { catalogueInForce } from '@weaklink/reports'
-import { startTracker, type Tracker } from '@weaklink/tracker'
+import { startTracker, TRACKER_GROUP, type Tracker } from '@weaklink/tracker'
 import type { Command } from 'commander'
 import { followTracker, paced } from './follow.ts'
 import { openTerminal, type Terminal, UsageError } from './terminal.ts'
+import { serviceOf } from './up/service.ts'
 import { openWorkspace, type Workspace } from './workspace.ts'
 
 /** Options that every command has. */
@@ -59,32 +60,43 @@ export async function withWorkspace<T>(
 /** What a command needs of the tracker, be it its own or that of `weaklink up`. */
 export type Derivation = Pick<Tracker, 'positions' | 'settled'>
 
+type TrackedRun = Run & { readonly log: EventLog; readonly tracker: Derivation }
+
 /**
  * Like `withWorkspace`, with the log and a tracker that follows it: that of the `weaklink up` which runs on the directory,
- * else one of the command's own.
+ * those of the group in Kafka, else one of the command's own.
  */
 export function withTracker<T>(
   command: Command,
   mode: WorkspaceMode,
-  work: (run: Run & { log: EventLog; tracker: Derivation }) => Promise<T>,
+  work: (run: TrackedRun) => Promise<T>,
 ): Promise<T> {
   return withWorkspace(command, mode, async (run) => {
     const { workspace } = run
+    const { service, directory, trackerStore } = workspace
+    const kafka = await workspace.openKafka()
     const log = await workspace.openLog()
-    if (workspace.service !== null) {
-      const tracker = await followTracker(log, workspace.trackerStore, workspace.directory)
+    const follow = async (gone: () => Promise<string | null>) => {
+      const tracker = await followTracker(log, trackerStore, gone)
       return await work({ ...run, log: paced(log, tracker), tracker })
     }
-    const tracker = await startTracker({
-      log,
-      store: workspace.trackerStore,
-      catalogue: builtinCatalogue,
-      clock: 'none',
-      flushMs: FLUSH_MS,
-    })
+    if (service !== null) {
+      return await follow(async () =>
+        (await serviceOf(directory)) === null ? 'weaklink up ended before it had taken everything in.' : null,
+      )
+    }
+    const isAlone = async () => (await kafka?.membersOf(TRACKER_GROUP))?.length === 0
+    if (kafka !== null && !(await isAlone())) {
+      return await follow(async () =>
+        (await isAlone()) ? 'The last tracker of this Kafka ended before it had taken everything in.' : null,
+      )
+    }
+    const options = { log, store: trackerStore, catalogue: builtinCatalogue, clock: 'none' } as const
+    const tracker = await startTracker(kafka === null ? { ...options, flushMs: FLUSH_MS } : options)
     try {
       return await Promise.race([
-        work({ ...run, log, tracker }),
+        // In Kafka others may come and take a share.
+        kafka === null ? work({ ...run, log, tracker }) : follow(async () => null),
         tracker.done.then(() => Promise.reject(new Error('the tracker stopped'))),
       ])
     } finally {
@@ -98,7 +110,8 @@ export const A_MOMENT_RECORDS = 20_000
 
 /** Says so where something in the log is in no answer yet: an interrupted import left it, or a tracker is behind. */
 export async function sayWhatWaits({ terminal, workspace }: Run): Promise<void> {
-  if (!existsSync(join(workspace.directory, 'log'))) return
+  const isKafka = (await workspace.openKafka()) !== null
+  if (!isKafka && !existsSync(join(workspace.directory, 'log'))) return
   const log = await workspace.openLog()
   const { identity } = await log.describe(INTERACTIONS_TOPIC)
   const positions = await workspace.trackerStore.loadPositions()
@@ -108,9 +121,9 @@ export async function sayWhatWaits({ terminal, workspace }: Run): Promise<void> 
     waiting += end - (position?.offset ?? start)
   }
   const records = waiting === 1 ? '1 record is' : `${waiting.toLocaleString('en-US')} records are`
-  if (workspace.service !== null) {
-    if (waiting > A_MOMENT_RECORDS)
-      terminal.note(`weaklink up is behind: ${records} not in this answer yet, but soon will be.`)
+  if (workspace.service !== null || isKafka) {
+    const who = workspace.service === null ? 'The trackers are' : 'weaklink up is'
+    if (waiting > A_MOMENT_RECORDS) terminal.note(`${who} behind: ${records} not in this answer yet, but soon will be.`)
   } else if (waiting > 0) {
     terminal.note(
       `An import was interrupted: ${records} not in this answer yet. Run the same import again to complete it.`,

@@ -16,16 +16,17 @@ import {
   startEmbeddedServer,
   type Table,
 } from '@weaklink/clickhouse'
-import { type EventLog, openEmbeddedLog } from '@weaklink/event-log'
-import { INTERACTIONS_TOPIC, REJECTED_TOPIC } from '@weaklink/interactions'
+import { type EventLog, LogError } from '@weaklink/event-log'
+import type { KafkaLog } from '@weaklink/event-log/kafka'
+import { eventHeaders, INTERACTIONS_TOPIC, RECORD_HEADER, REJECTED_TOPIC } from '@weaklink/interactions'
 import { InUseError, retry } from '@weaklink/runtime'
 import { clickhouseStore, type TrackerStore } from '@weaklink/tracker'
 import { CommandError, UsageError } from './terminal.ts'
 import { type Service, serviceOf } from './up/service.ts'
 
 /**
- * A **workspace** is what a command works on: a data directory with its log, and a ClickHouse, embedded in that
- * directory unless `CLICKHOUSE_URL` names another one. Where `weaklink up` runs on the directory, it is that one's
+ * A **workspace** is what a command works on: a log and a ClickHouse, both embedded in a data directory unless
+ * `KAFKA_BROKERS` and `CLICKHOUSE_URL` name others. Where `weaklink up` runs on the directory, it is that one's
  * ClickHouse, and that one's tracker takes in what is appended to the log.
  */
 export interface Workspace {
@@ -37,7 +38,10 @@ export interface Workspace {
   ask(sql: string): Promise<Table>
   /** The store as the tracker asks it; waits out a server that is away, up to the limit of the command. */
   readonly trackerStore: TrackerStore
+  /** @throws {LogError} as `openLog` */
   openLog(): Promise<EventLog>
+  /** The Kafka that the environment names, whatever topics it has; null where the log is the embedded one. */
+  openKafka(): Promise<KafkaLog | null>
   close(): Promise<void>
 }
 
@@ -47,7 +51,7 @@ export interface WorkspaceOptions {
   readonly what: string
   /** False: the directory must already hold data. */
   readonly create: boolean
-  /** Always the embedded server, whatever `CLICKHOUSE_URL` says. */
+  /** Always the log and the server of the directory, whatever the environment says. */
   readonly embedded?: boolean
   readonly onRetry: (message: string) => void
 }
@@ -66,7 +70,8 @@ const EMBEDDED_PARTITIONS = 1
  */
 export async function openWorkspace(options: WorkspaceOptions): Promise<Workspace> {
   const directory = resolve(options.dataDir)
-  const external = options.embedded === true ? undefined : process.env.CLICKHOUSE_URL
+  const environment = options.embedded === true ? {} : process.env
+  const external = environment.CLICKHOUSE_URL
   if (existsSync(directory) && !statSync(directory).isDirectory()) {
     throw new UsageError(`${directory} is a file; --data-dir names a directory.`)
   }
@@ -136,16 +141,61 @@ export async function openWorkspace(options: WorkspaceOptions): Promise<Workspac
       ),
     trackerStore: clickhouseStore(store, attempt),
     async openLog() {
-      const log = await openLogIn(directory)
+      const log = await openLog({ directory, environment })
       logs.push(log)
+      return log
+    },
+    async openKafka() {
+      const log = await openKafka(environment)
+      if (log !== null) logs.push(log)
       return log
     },
     close,
   }
 }
 
-/** The log of a data directory, with its topics. Several processes may have it open. */
-export async function openLogIn(directory: string): Promise<EventLog> {
+/**
+ * The log that the environment names: Kafka where it has `KAFKA_BROKERS`, else the embedded one of a data directory, which
+ * several processes may have open.
+ *
+ * @throws {LogError} `topic_unknown` where Kafka lacks a topic: only `weaklink migrate` creates them there
+ */
+export async function openLog({ directory, environment }: LogPlace): Promise<EventLog> {
+  const kafka = await openKafka(environment)
+  if (kafka === null) return await openEmbedded(directory)
+  try {
+    for (const topic of [INTERACTIONS_TOPIC, REJECTED_TOPIC]) await kafka.describe(topic)
+    return kafka
+  } catch (error) {
+    await kafka.close()
+    if (!(error instanceof LogError && error.code === 'topic_unknown')) throw error
+    const remedy =
+      'Create the topics once, with as many partitions as they are ever to have: weaklink migrate --partitions 8'
+    throw new LogError('topic_unknown', `${error.message}. ${remedy}`, { cause: error })
+  }
+}
+
+export interface LogPlace {
+  readonly directory: string
+  readonly environment: Readonly<Record<string, string | undefined>>
+}
+
+/** The Kafka that the environment names, whatever topics it has; null where it names none. */
+export async function openKafka(environment: LogPlace['environment']): Promise<KafkaLog | null> {
+  if (!environment.KAFKA_BROKERS?.trim()) return null
+  const { kafkaOptionsOf, openKafkaLog } = await import('@weaklink/event-log/kafka')
+  const options = kafkaOptionsOf(environment)
+  if (options === null) return null
+  return openKafkaLog({
+    ...options,
+    // Interactions are CloudEvents there, so that whoever reads the topic knows what they are.
+    headersFor: (topic, { value, headers }) =>
+      topic === INTERACTIONS_TOPIC && headers?.[RECORD_HEADER] === undefined ? eventHeaders(value) : {},
+  })
+}
+
+async function openEmbedded(directory: string): Promise<EventLog> {
+  const { openEmbeddedLog } = await import('@weaklink/event-log/embedded')
   const log = await openEmbeddedLog(join(directory, 'log'))
   try {
     await log.createTopic(INTERACTIONS_TOPIC, EMBEDDED_PARTITIONS)

@@ -6,7 +6,8 @@ import { PartitionTracker } from './partition.ts'
 import type { CustomerRow, Position, TrackerStore } from './store.ts'
 import type { Following, RejectedRecord } from './writer.ts'
 
-const GROUP = 'weaklink-tracker'
+/** The consumer group of all trackers of a log. */
+export const TRACKER_GROUP = 'weaklink-tracker'
 
 export interface TrackerOptions {
   readonly log: EventLog
@@ -100,7 +101,7 @@ export async function startTracker(options: TrackerOptions): Promise<Tracker> {
     return found
   }
 
-  const consumer: Consumer = await log.consume(INTERACTIONS_TOPIC, GROUP, {
+  const consumer: Consumer = await log.consume(INTERACTIONS_TOPIC, TRACKER_GROUP, {
     async assigned(partition) {
       const range = (await log.ranges(INTERACTIONS_TOPIC)).find((one) => one.partition === partition)
       const tracker = await PartitionTracker.open(

@@ -5,7 +5,8 @@ import { fileURLToPath } from 'node:url'
 import { builtinCatalogue, deriveChains } from '@weaklink/chains'
 import { migrate, type Store } from '@weaklink/clickhouse'
 import { startTestStore, type TestStore } from '@weaklink/clickhouse/test-support'
-import { type EventLog, openEmbeddedLog } from '@weaklink/event-log'
+import type { EventLog } from '@weaklink/event-log'
+import { openEmbeddedLog } from '@weaklink/event-log/embedded'
 import {
   encodeFact,
   type Fact,

@@ -5,7 +5,8 @@ import { fileURLToPath } from 'node:url'
 import { builtinCatalogue, type Catalogue, type Chain, contentOf, deriveChains, parseCatalogue } from '@weaklink/chains'
 import { migrate, type Store } from '@weaklink/clickhouse'
 import { startTestStore, type TestStore } from '@weaklink/clickhouse/test-support'
-import { type EventLog, type NewRecord, openEmbeddedLog } from '@weaklink/event-log'
+import type { EventLog, NewRecord } from '@weaklink/event-log'
+import { openEmbeddedLog } from '@weaklink/event-log/embedded'
 import {
   encodeFact,
   type Fact,

@@ -147,8 +147,13 @@ class ProtocolLog implements KafkaLog {
     const described = await this.#described(topic)
     for (let index = 0; index < records.length; index++) checkRecord(described, records[index]!, index)
     if (records.length === 0) return []
+    const { headersFor } = this.#options
+    const complete =
+      headersFor === undefined
+        ? records
+        : records.map((record) => ({ ...record, headers: { ...headersFor(topic, record), ...record.headers } }))
     try {
-      const offsets = await this.#appender.append(topic, records)
+      const offsets = await this.#appender.append(topic, complete)
       this.#trouble = null
       return offsets
     } catch (error) {

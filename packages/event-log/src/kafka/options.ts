@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import type { ConnectionOptions } from 'node:tls'
 import { LogError } from '../errors.ts'
+import type { NewRecord } from '../port.ts'
 import { COMPRESSIONS, type Compression } from './codecs.ts'
 
 export const SASL_MECHANISMS = ['plain', 'scram-sha-256', 'scram-sha-512'] as const
@@ -16,6 +17,8 @@ export interface KafkaOptions {
   readonly sasl?: { readonly mechanism: SaslMechanism; readonly username: string; readonly password: string }
   /** Of what is appended; whatever it is, all are read. Default `none`. */
   readonly compression?: Compression
+  /** Headers that a record gets beside its own, for readers that are not ours. */
+  readonly headersFor?: (topic: string, record: NewRecord) => Readonly<Record<string, string>>
   /** After so long without a heartbeat the broker gives a consumer's partitions to others. Default 30,000. */
   readonly sessionMs?: number
   /** A partition that stands still for so long while its end moves ends the consumer. Default 300,000. */

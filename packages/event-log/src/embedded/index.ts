@@ -1,0 +1,2 @@
+export { type EmbeddedLog, type EmbeddedLogOptions, openEmbeddedLog } from './log.ts'
+export type { Retention } from './store.ts'
