@@ -17,9 +17,7 @@ const RETRY_HELPS = {
   /** The log does not hold this position, or not any more. */
   position_out_of_range: false,
   record_invalid: false,
-  /** What is stored cannot be read. */
-  record_unreadable: false,
-  /** A batch of the log cannot be read: its bytes are damaged, or of a compression that nobody here knows. */
+  /** A batch of the log cannot be read: its bytes are damaged, or of a form or compression that nobody here knows. */
   batch_unreadable: false,
   /** A record is larger than the topic takes. */
   record_too_large: false,
@@ -85,4 +83,27 @@ export class PositionOutOfRangeError extends LogError {
     this.start = range.start
     this.end = range.end
   }
+}
+
+/** A **batch**: records that are stored together. This one stands in the log and cannot be read. */
+export interface UnreadableBatch {
+  /** Offset of its first record. */
+  readonly offset: number
+  /** Offset after its last record. */
+  readonly next: number
+  readonly bytes: Buffer
+  /** What is wrong with it, in words. */
+  readonly problem: string
+}
+
+export function batchUnreadable(
+  topic: string,
+  partition: number,
+  { offset, next, problem }: Omit<UnreadableBatch, 'bytes'>,
+): LogError {
+  return new LogError(
+    'batch_unreadable',
+    `partition ${partition} of topic ${topic} holds a batch that cannot be read, offsets ${offset} to ${next - 1}: ${problem}. ` +
+      `To set it aside with its bytes and go on behind it: weaklink rejected skip --partition ${partition} --offset ${offset}`,
+  )
 }

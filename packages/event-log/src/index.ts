@@ -1,6 +1,6 @@
 // The two logs are doors of their own (`/embedded`, `/kafka`): most processes need one of them, and an image may lack the
 // other's packages.
-export { LogError, type LogErrorCode, PositionOutOfRangeError } from './errors.ts'
+export { LogError, type LogErrorCode, PositionOutOfRangeError, type UnreadableBatch } from './errors.ts'
 export type {
   Consumer,
   EventLog,

@@ -7,7 +7,6 @@
  *
  * The headers of the chunk are those that all its records have alike. All numbers are little-endian.
  */
-import { LogError } from '../errors.ts'
 import type { LogRecord, NewRecord } from '../port.ts'
 
 export interface Chunk {
@@ -68,21 +67,22 @@ export function timestampOf(bytes: Buffer): number {
 /**
  * Appends the records from a position on to a list, until the list holds `maxRecords`.
  * Keys and values are views of `bytes`, not copies.
+ *
+ * @throws Error where it is damaged; some records may have been appended then
  */
 export function decodeChunk(bytes: Buffer, partition: number, position: number, maxRecords: number, into: LogRecord[]) {
   if (bytes.length < CHUNK_HEADER_BYTES || bytes.readUInt32LE(0) !== VERSION) {
-    throw new LogError(
-      'record_unreadable',
-      `the records at position ${position} of partition ${partition} are not in a form that this version reads`,
-    )
+    throw new Error('it is not in a form that this version reads')
   }
   const count = bytes.readUInt32LE(4)
   const timestamp = timestampOf(bytes)
   const firstOffset = bytes.readDoubleLE(16)
+  if (!(firstOffset + count > position)) throw new Error('it does not hold the offsets that it stands for')
   const commonEnd = CHUNK_HEADER_BYTES + bytes.readUInt32LE(24)
   const common = decodeHeaders(bytes, CHUNK_HEADER_BYTES, commonEnd, NO_HEADERS)
   let at = commonEnd
   for (let offset = firstOffset; offset < firstOffset + count && into.length < maxRecords; offset++) {
+    if (at + RECORD_HEADER_BYTES > bytes.length) throw brokenOff(offset - firstOffset, count)
     const keyLength = bytes.readInt32LE(at)
     const headersLength = bytes.readUInt32LE(at + 4)
     const valueLength = bytes.readUInt32LE(at + 8)
@@ -90,6 +90,7 @@ export function decodeChunk(bytes: Buffer, partition: number, position: number, 
     const headersAt = keyAt + Math.max(keyLength, 0)
     const valueAt = headersAt + headersLength
     at = valueAt + valueLength
+    if (at > bytes.length) throw brokenOff(offset - firstOffset, count)
     if (offset < position) continue
     into.push({
       partition,
@@ -101,6 +102,8 @@ export function decodeChunk(bytes: Buffer, partition: number, position: number, 
     })
   }
 }
+
+const brokenOff = (k: number, count: number) => new Error(`its record ${k} of ${count} breaks off`)
 
 type Headers = Readonly<Record<string, string>>
 

@@ -9,7 +9,7 @@ import {
   partitionsDiffer,
 } from '../checks.ts'
 import { Delivery } from '../delivery.ts'
-import { LogError } from '../errors.ts'
+import { LogError, type UnreadableBatch } from '../errors.ts'
 import type {
   Consumer,
   EventLog,
@@ -37,6 +37,8 @@ export interface EmbeddedLog extends EventLog {
   trim(topic: string, partition: number, before: number): Promise<void>
   /** Drops what is over the limits of `retention` in every partition. */
   applyRetention(): Promise<void>
+  /** The batch that holds a position, where it cannot be read; null where it can. */
+  unreadableBatch(topic: string, partition: number, position: number): Promise<UnreadableBatch | null>
 }
 
 /**
@@ -152,6 +154,13 @@ class LmdbLog implements EmbeddedLog {
     checkPartition(stored, partition)
     checkPosition(stored, partition, before)
     await this.#store.trim(stored, partition, before)
+  }
+
+  async unreadableBatch(topic: string, partition: number, position: number): Promise<UnreadableBatch | null> {
+    const stored = this.#topic(topic)
+    checkPartition(stored, partition)
+    checkPosition(stored, partition, position)
+    return this.#store.unreadableBatch(stored, partition, position)
   }
 
   async applyRetention(): Promise<void> {

@@ -4,7 +4,7 @@ import { mkdirSync, statfsSync } from 'node:fs'
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises'
 import { getSystemErrorName } from 'node:util'
 import { type Database, open, type RootDatabase } from 'lmdb'
-import { LogError, PositionOutOfRangeError } from '../errors.ts'
+import { batchUnreadable, LogError, PositionOutOfRangeError, type UnreadableBatch } from '../errors.ts'
 import type { LogRecord, PartitionRange, TopicDescription } from '../port.ts'
 import { type Chunk, decodeChunk, seal, timestampOf } from './chunk.ts'
 
@@ -176,6 +176,32 @@ export class Store {
     })
   }
 
+  /** The chunk that holds a position, where it cannot be read. */
+  unreadableBatch(topic: StoredTopic, partition: number, position: number): UnreadableBatch | null {
+    this.#partitions.resetReadTxn()
+    const state = this.#state(topic, partition)
+    if (position < state.start || position >= state.end) {
+      throw new PositionOutOfRangeError(topic.topic, partition, position, state)
+    }
+    for (const { key, value } of this.#chunksFrom(topic, partition, position)) {
+      const problem = this.#decode(value, partition, position, Number.POSITIVE_INFINITY, [])
+      return problem === null ? null : { offset: position, next: key[2]! + 1, bytes: Buffer.from(value), problem }
+    }
+    return null
+  }
+
+  /** Appends records of a chunk to a list; answers why it cannot be read, null where it can, and then adds none. */
+  #decode(value: Buffer, partition: number, position: number, maxRecords: number, into: LogRecord[]): string | null {
+    const before = into.length
+    try {
+      decodeChunk(value, partition, position, maxRecords, into)
+      return null
+    } catch (error) {
+      into.length = before
+      return messageOf(error)
+    }
+  }
+
   /**
    * The records from a position on: at most `maxRecords`, and no more chunks once they make up `maxBytes`.
    * @throws {PositionOutOfRangeError}
@@ -190,8 +216,12 @@ export class Store {
     const records: LogRecord[] = []
     if (position === state.end || maxRecords <= 0) return records
     let bytes = 0
-    for (const { value } of this.#chunksFrom(topic, partition, position)) {
-      decodeChunk(value, partition, position, maxRecords, records)
+    for (const { key, value } of this.#chunksFrom(topic, partition, position)) {
+      const problem = this.#decode(value, partition, position, maxRecords, records)
+      // What stands before it is handed over first.
+      if (problem !== null && records.length > 0) break
+      if (problem !== null)
+        throw batchUnreadable(topic.topic, partition, { offset: position, next: key[2]! + 1, problem })
       bytes += value.length
       if (records.length >= maxRecords || bytes >= maxBytes) break
     }

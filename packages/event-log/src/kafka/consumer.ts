@@ -57,10 +57,10 @@ export async function consumeInGroup(options: KafkaConsumerOptions, handler: Par
     if (stalled.length === 0) return
     const ranges = await options.ranges().catch(() => null)
     for (const { partition, position } of stalled) {
-      const end = ranges?.find((one) => one.partition === partition)?.end
+      const end = Math.max(ranges?.find((one) => one.partition === partition)?.end ?? 0, fetcher.heldUpTo(partition))
       // Still the same: it did not go on meanwhile.
       const still = delivery.standing().some((one) => one.partition === partition && one.position === position)
-      if (end === undefined || end <= position || !still) continue
+      if (end <= position || !still) continue
       const seconds = Math.round(stallMs / 1_000)
       delivery.fail(
         new LogError(

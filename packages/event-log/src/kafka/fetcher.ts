@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Chunk, Source } from '../delivery.ts'
+import type { UnreadableBatch } from '../errors.ts'
 import type { LogRecord } from '../port.ts'
 import { faultOf, typeOf } from './fault.ts'
-import type { UnreadableBatch } from './record-batch.ts'
 import { type FetchedPartition, type FetchLimits, fetchPartitions } from './requests.ts'
 import type { Broker, Cluster } from './wire.ts'
 
@@ -27,6 +27,8 @@ interface Reading {
   chunk: { readonly from: number; readonly records: readonly LogRecord[]; readonly next: number } | null
   /** Up to where records can be read, null while it is not known. */
   end: number | null
+  /** Up to where the log holds any, as of the last answer. */
+  held: number
   error: Error | null
 }
 
@@ -34,6 +36,8 @@ interface Reading {
 const LIMITS: FetchLimits = { maxWaitMs: 100, maxBytes: 16_000_000, partitionBytes: 2_000_000 }
 const CHANGED_MS = 1_000
 const CHECK_MS = 30_000
+/** For so long a topic may be unknown before it is taken for gone. */
+const UNKNOWN_MS = 10_000
 const [FIRST_PAUSE_MS, LONGEST_PAUSE_MS] = [100, 5_000]
 
 /**
@@ -48,6 +52,7 @@ export class Fetcher implements Source {
   readonly #sleepers = new Set<() => void>()
   #closed = false
   #checkedAt = Number.NEGATIVE_INFINITY
+  #unknownSince: number | null = null
   #pauseMs = 0
   readonly #running: Promise<void>
 
@@ -86,6 +91,11 @@ export class Fetcher implements Source {
     for (const wake of this.#sleepers) wake()
   }
 
+  /** Up to where the log holds records of a partition, whether they can be read yet or not. */
+  heldUpTo(partition: number): number {
+    return this.#readings.get(partition)?.held ?? 0
+  }
+
   /** This partition is not read any more. */
   forget(partition: number): void {
     this.#readings.delete(partition)
@@ -102,7 +112,7 @@ export class Fetcher implements Source {
   #readingAt(partition: number, position: number): Reading {
     const known = this.#readings.get(partition)
     if (known !== undefined && (known.chunk?.from ?? known.position) === position) return known
-    const reading: Reading = { partition, position, chunk: null, end: null, error: null }
+    const reading: Reading = { partition, position, chunk: null, end: null, held: 0, error: null }
     this.#readings.set(partition, reading)
     this.wake()
     return reading
@@ -128,19 +138,29 @@ export class Fetcher implements Source {
 
   /** Connected, and sure that the topic is the one that is meant. */
   async #ready(): Promise<void> {
-    const { cluster, topic, check } = this.#options
+    const { cluster, topic } = this.#options
+    if (performance.now() - this.#checkedAt >= CHECK_MS) await this.#check()
     if (!cluster.isConnected()) await cluster.connect()
     await cluster.addTargetTopic(topic)
     await cluster.refreshMetadataIfNecessary()
-    if (performance.now() - this.#checkedAt < CHECK_MS) return
+  }
+
+  async #check(): Promise<void> {
     try {
-      await check()
+      await this.#options.check()
+      this.#checkedAt = performance.now()
+      this.#unknownSince = null
     } catch (error) {
-      if (faultOf(error, '').retryHelps) throw error
-      for (const reading of this.#readings.values()) reading.error = error as Error
-      this.wake()
+      const { code, retryHelps } = faultOf(error, '')
+      if (code === 'topic_unknown') this.#unknownSince ??= performance.now()
+      // A broker that has just begun may not know it yet.
+      const mayCome = this.#unknownSince !== null && performance.now() - this.#unknownSince < UNKNOWN_MS
+      if (!retryHelps && !mayCome) {
+        for (const reading of this.#readings.values()) reading.error = error as Error
+        this.wake()
+      }
+      throw error
     }
-    this.#checkedAt = performance.now()
   }
 
   #byLeader(readings: readonly Reading[]): [number, Reading[]][] {
@@ -174,15 +194,14 @@ export class Fetcher implements Source {
     }
   }
 
-  async #take({ partition, error, records, next, end, unreadable }: FetchedPartition): Promise<void> {
+  async #take({ partition, error, records, next, end, held, unreadable }: FetchedPartition): Promise<void> {
     const reading = this.#readings.get(partition)
     // It was forgotten, or begun anew elsewhere, while the broker was asked.
     if (reading === undefined || reading.chunk !== null) return
     if (error !== null) {
       if (typeOf(error) !== 'OFFSET_OUT_OF_RANGE') throw error
       // Perhaps since the topic is another one by now: that is to be said then.
-      this.#checkedAt = Number.NEGATIVE_INFINITY
-      await this.#ready()
+      await this.#check()
       reading.error ??= await this.#options.outOfRange(partition, reading.position)
       return
     }
@@ -191,6 +210,7 @@ export class Fetcher implements Source {
       reading.position = next
     } else if (unreadable !== null) reading.error = this.#options.unreadable(partition, unreadable)
     reading.end = end
+    reading.held = held
   }
 
   /** Something was wrong that may pass: another leader is looked for, after a while. */

@@ -8,7 +8,7 @@ import {
   checkRecord,
   partitionsDiffer,
 } from '../checks.ts'
-import { LogError, PositionOutOfRangeError } from '../errors.ts'
+import { batchUnreadable, LogError, PositionOutOfRangeError, type UnreadableBatch } from '../errors.ts'
 import type {
   Consumer,
   EventLog,
@@ -23,7 +23,6 @@ import { consumeInGroup } from './consumer.ts'
 import { faultOf, typeOf } from './fault.ts'
 import { Fetcher } from './fetcher.ts'
 import type { KafkaOptions } from './options.ts'
-import type { UnreadableBatch } from './record-batch.ts'
 import { type FetchedPartition, fetchPartitions, topicIdentity } from './requests.ts'
 import { readSettings, settingEntries, type TopicSettings } from './topic-settings.ts'
 import { type Broker, type Cluster, clusterOf } from './wire.ts'
@@ -166,7 +165,7 @@ class ProtocolLog implements KafkaLog {
     for (let next = position; ; ) {
       const fetched = await this.#fetch(topic, partition, next)
       if (fetched.records.length > 0) return fetched.records.slice(0, Math.max(0, max))
-      if (fetched.unreadable !== null) throw unreadable(topic, partition, fetched.unreadable)
+      if (fetched.unreadable !== null) throw batchUnreadable(topic, partition, fetched.unreadable)
       if (fetched.next === next) return []
       next = fetched.next
     }
@@ -196,7 +195,7 @@ class ProtocolLog implements KafkaLog {
       topic,
       check: () => this.#checkIdentity(topic, identity),
       outOfRange: (partition, position) => this.#outOfRange(topic, partition, position),
-      unreadable: (partition, batch) => unreadable(topic, partition, batch),
+      unreadable: (partition, batch) => batchUnreadable(topic, partition, batch),
       onTrouble: (trouble) => {
         this.#trouble = trouble
         if (trouble !== null) this.#options.log?.('warn', trouble, { topic, group })
@@ -356,12 +355,4 @@ class ProtocolLog implements KafkaLog {
   #say({ level, log: { message, ...details } }: { level: logLevel; log: { message: string } }): void {
     this.#options.log?.(level === logLevel.ERROR ? 'warn' : 'info', message, details)
   }
-}
-
-function unreadable(topic: string, partition: number, { offset, next, problem }: UnreadableBatch): LogError {
-  return new LogError(
-    'batch_unreadable',
-    `partition ${partition} of topic ${topic} holds a batch that cannot be read, offsets ${offset} to ${next - 1}: ${problem}. ` +
-      `To set it aside with its bytes and go on behind it: weaklink rejected skip --partition ${partition} --offset ${offset}`,
-  )
 }

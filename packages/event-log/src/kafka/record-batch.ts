@@ -1,3 +1,4 @@
+import type { UnreadableBatch } from '../errors.ts'
 import type { LogRecord } from '../port.ts'
 import { decompressed } from './codecs.ts'
 import { crc32c } from './crc32c.ts'
@@ -7,17 +8,6 @@ import { crc32c } from './crc32c.ts'
  * Read by ourselves rather than by kafkajs, so that a batch which cannot be read is named by its offsets and kept as bytes
  * instead of ending the consumer without a place, and because it checks the checksum, which kafkajs does not.
  */
-
-/** A batch that stands in the log and cannot be read. */
-export interface UnreadableBatch {
-  /** Offset of its first record. */
-  readonly offset: number
-  /** Offset after its last record. */
-  readonly next: number
-  readonly bytes: Buffer
-  /** What is wrong with it, in words. */
-  readonly problem: string
-}
 
 export interface ReadBatches {
   readonly records: readonly LogRecord[]

@@ -22,6 +22,8 @@ export interface FetchedPartition extends ReadBatches {
   readonly error: Error | null
   /** Offset up to which records can be read: those of transactions that are not decided yet are not among them. */
   readonly end: number
+  /** Offset up to which the log holds records, those of open transactions included. */
+  readonly held: number
 }
 
 const FETCH = { apiKey: 1, apiVersion: 11, apiName: 'Fetch' }
@@ -66,7 +68,7 @@ export function fetchPartitions(
 function fetchedPartition(reader: Reader, positions: ReadonlyMap<number, number>): FetchedPartition {
   const partition = reader.int32()
   const error = protocolError(reader.int16())
-  reader.int64() // high watermark
+  const held = reader.int64()
   const end = reader.int64()
   reader.int64() // start of the log
   const aborted = reader.array(
@@ -75,7 +77,7 @@ function fetchedPartition(reader: Reader, positions: ReadonlyMap<number, number>
   reader.skip(4) // preferred replica
   const bytes = reader.bytes()
   const position = positions.get(partition) ?? 0
-  return { partition, error, end, ...readBatches(bytes, partition, position, aborted) }
+  return { partition, error, end, held, ...readBatches(bytes, partition, position, aborted) }
 }
 
 const METADATA = { apiKey: 3, apiVersion: 12, apiName: 'Metadata' }
