@@ -38,6 +38,8 @@ export const KAFKA_VARIABLES = {
   KAFKA_SASL_MECHANISM: SASL_MECHANISMS.join(' | '),
   KAFKA_SASL_USERNAME: 'name of the account',
   KAFKA_SASL_PASSWORD: 'its password',
+  KAFKA_SESSION_MS:
+    'after so many milliseconds without a sign of life a tracker is taken for dead: 6000 to 1800000; default 30000',
   KAFKA_COMPRESSION: `of what is written: ${COMPRESSIONS.join(' | ')}; default none`,
 } as const
 
@@ -57,6 +59,7 @@ export function kafkaOptionsOf(environment: Environment): KafkaOptions | null {
   for (const broker of brokers) if (!isAddress(broker)) throw invalid('KAFKA_BROKERS', broker)
   const [clientId, compression] = [read('KAFKA_CLIENT_ID'), choice(read('KAFKA_COMPRESSION'), COMPRESSIONS)]
   if (compression === null) throw invalid('KAFKA_COMPRESSION', read('KAFKA_COMPRESSION'))
+  const sessionMs = sessionMsOf(read)
   const [ssl, sasl] = [sslOf(read), saslOf(read)]
   return {
     brokers,
@@ -64,6 +67,7 @@ export function kafkaOptionsOf(environment: Environment): KafkaOptions | null {
     ...(ssl !== undefined && { ssl }),
     ...(sasl !== undefined && { sasl }),
     ...(compression !== undefined && { compression }),
+    ...(sessionMs !== undefined && { sessionMs }),
   }
 }
 
@@ -110,6 +114,15 @@ function saslOf(read: Read): KafkaOptions['sasl'] {
   if (username === undefined) throw invalid('KAFKA_SASL_USERNAME', username)
   if (password === undefined) throw invalid('KAFKA_SASL_PASSWORD', password)
   return { mechanism, username, password }
+}
+
+function sessionMsOf(read: Read): number | undefined {
+  const given = read('KAFKA_SESSION_MS')
+  if (given === undefined) return undefined
+  const ms = Number(given)
+  // What brokers allow, unless they say otherwise.
+  if (!Number.isInteger(ms) || ms < 6_000 || ms > 1_800_000) throw invalid('KAFKA_SESSION_MS', given)
+  return ms
 }
 
 /** Undefined where nothing is given, null where it is none of them. */
