@@ -30,11 +30,15 @@ export interface ChaosOptions {
   readonly interactions: number
   /** How long faults go on at least; the interactions are sent evenly over that time. */
   readonly seconds: number
-  /** At least so many kills and pauses together. */
+  /** At least so many things go wrong. */
   readonly faults: number
+  /** Of them at least so many kills; default 0. */
+  readonly kills?: number
+  /** Only this goes wrong; default: everything. */
+  readonly only?: string
   readonly trackers: number
   readonly partitions: number
-  /** How long a ClickHouse that is away for long is away. */
+  /** How long ClickHouse is away once in the run; 0: it is not. */
   readonly longSeconds: number
   readonly say: (line: string) => void
 }
@@ -58,6 +62,8 @@ const SENDERS = 3
 const BEFORE_THE_MOVE = 0.04
 const POISON_EVERY = 400
 const SESSION_MS = 6_000
+/** Whoever has it is a zombie when it goes on: the group has given its partitions to others. */
+export const ZOMBIE = 'tracker beyond its session paused'
 const QUIET_MS = 180_000
 
 /** One run: known content, everything that can be killed, and in the end all of it held against the oracle. */
@@ -175,7 +181,7 @@ class Company {
   }
 
   async liveThroughFaults(): Promise<void> {
-    const { seconds, faults, say } = this.#options
+    const { seconds, faults, kills = 0, say } = this.#options
     const started = performance.now()
     const elapsed = () => (performance.now() - started) / 1_000
     const rest = this.#content.sent.length - this.#next
@@ -196,7 +202,7 @@ class Company {
       done = true
     })
     let told = 0
-    for (let count = 0; count < faults || elapsed() < seconds || !done; count++) {
+    for (let count = 0; count < faults || this.kills() < kills || elapsed() < seconds || !done; count++) {
       await this.#fault(count)
       await sleep(this.#draw.between(200, Math.max(400, (seconds * 1_000) / faults)))
       if (elapsed() - told < 20) continue
@@ -281,25 +287,28 @@ class Company {
     for (const part of [...this.#trackers, this.#collector]) this.#noteFall(part)
     for (const part of [...this.#trackers, this.#collector]) if (!part.runs && !part.paused) await this.#again(part)
     const tracker = this.#trackers[between(0, this.#trackers.length - 1)]!
-    const kind = this.#draw.pick<() => Promise<void>>([
-      [() => this.#kill(tracker, 'tracker killed', 'SIGKILL'), 30],
-      [() => this.#kill(tracker, 'tracker stopped', 'SIGTERM'), 6],
-      [() => this.#pause(tracker, 'tracker paused', between(200, 3_000)), 10],
-      [() => this.#pause(tracker, 'tracker beyond its session paused', SESSION_MS + between(3_000, 8_000)), 8],
-      [() => this.#kill(this.#collector, 'collector killed', 'SIGKILL'), 12],
-      [() => this.#pause(this.#collector, 'collector paused', between(200, 3_000)), 4],
-      [() => this.#killClickHouse(), 12],
-      [() => this.#pauseClickHouse('ClickHouse paused', between(500, 6_000)), 6],
-      [() => this.#killBroker(), 8],
-      [() => this.#pauseBroker(between(300, 5_000)), 5],
-      [() => this.#wipe(tracker), 6],
-      [() => this.#grow(), 4],
-      [() => this.#shrink(), 4],
-    ])
+    const wrongs: readonly (readonly [name: string, happen: (name: string) => Promise<void>, weight: number])[] = [
+      ['tracker killed', (name) => this.#kill(tracker, name, 'SIGKILL'), 30],
+      ['tracker stopped', (name) => this.#kill(tracker, name, 'SIGTERM'), 6],
+      ['tracker paused', (name) => this.#pause(tracker, name, between(200, 3_000)), 10],
+      [ZOMBIE, (name) => this.#pause(tracker, name, SESSION_MS + between(3_000, 8_000)), 8],
+      ['tracker with its disk killed', (name) => this.#wipe(tracker, name), 6],
+      ['tracker added', (name) => this.#grow(name), 4],
+      ['tracker removed', (name) => this.#shrink(name), 4],
+      ['collector killed', (name) => this.#kill(this.#collector, name, 'SIGKILL'), 12],
+      ['collector paused', (name) => this.#pause(this.#collector, name, between(200, 3_000)), 4],
+      ['ClickHouse killed', (name) => this.#killClickHouse(name), 12],
+      ['ClickHouse paused', (name) => this.#pauseClickHouse(name, between(500, 6_000)), 6],
+      ['broker killed', (name) => this.#killBroker(name), 8],
+      ['broker paused', (name) => this.#pauseBroker(name, between(300, 5_000)), 5],
+    ]
+    const { only, faults, longSeconds } = this.#options
+    const possible = wrongs.filter(([name]) => only === undefined || name === only)
+    const [name, happen] = this.#draw.pick(possible.map((one) => [one, one[2]]))
     // Once in a run ClickHouse is away for long.
-    if (count === Math.floor(this.#options.faults / 2)) {
-      await this.#pauseClickHouse('ClickHouse for long paused', this.#options.longSeconds * 1_000)
-    } else await kind()
+    if (count === Math.floor(faults / 2) && longSeconds > 0) {
+      await this.#pauseClickHouse('ClickHouse for long paused', longSeconds * 1_000)
+    } else await happen(name)
     if (happens(0.3)) await sleep(between(0, 300))
   }
 
@@ -322,9 +331,9 @@ class Company {
     setTimeout(() => part.resume(), ms)
   }
 
-  async #killClickHouse(): Promise<void> {
+  async #killClickHouse(what: string): Promise<void> {
     if (this.#clickhouse.down() !== null) return
-    this.#did('ClickHouse killed')
+    this.#did(what)
     signal(this.#clickhouse.pid, 'SIGKILL')
   }
 
@@ -335,39 +344,39 @@ class Company {
     setTimeout(() => signal(pid, 'SIGCONT'), ms)
   }
 
-  async #killBroker(): Promise<void> {
-    this.#did('broker killed')
+  async #killBroker(what: string): Promise<void> {
+    this.#did(what)
     await this.#broker.kill('SIGKILL')
     await sleep(this.#draw.between(0, 4_000))
     await this.#broker.start()
   }
 
-  async #pauseBroker(ms: number): Promise<void> {
-    this.#did('broker paused')
+  async #pauseBroker(what: string, ms: number): Promise<void> {
+    this.#did(what)
     this.#broker.pause()
     await sleep(ms)
     this.#broker.resume()
   }
 
   /** Its machine is replaced: it begins with nothing. */
-  async #wipe(part: Part): Promise<void> {
+  async #wipe(part: Part, what: string): Promise<void> {
     if (!part.runs || part.paused) return
-    this.#did('tracker with its disk killed')
+    this.#did(what)
     await part.end('SIGKILL')
     part.wipe()
     await this.#again(part)
   }
 
-  async #grow(): Promise<void> {
+  async #grow(what: string): Promise<void> {
     if (this.#trackers.length >= this.#options.trackers + 2) return
-    this.#did('tracker added')
+    this.#did(what)
     await this.#add()
   }
 
-  async #shrink(): Promise<void> {
+  async #shrink(what: string): Promise<void> {
     const part = this.#trackers.at(-1)
     if (this.#trackers.length <= 2 || part === undefined || part.paused) return
-    this.#did('tracker removed')
+    this.#did(what)
     this.#trackers.pop()
     await part.end('SIGTERM')
   }
@@ -462,13 +471,17 @@ class Company {
   }
 
   async #soon(what: string, check: () => Promise<boolean>): Promise<void> {
-    const until = performance.now() + QUIET_MS
+    const began = performance.now()
+    const until = began + QUIET_MS
     for (;;) {
       for (const part of this.#trackers) {
         this.#noteFall(part)
         if (!part.runs && part.url !== '') await this.#again(part)
       }
-      if (await check().catch(() => false)) return
+      if (await check().catch(() => false)) {
+        this.#options.say(`${what}, after ${((performance.now() - began) / 1_000).toFixed(1)} s`)
+        return
+      }
       if (performance.now() > until) throw new Error(`Not within ${QUIET_MS / 1_000} s: ${what}`)
       await sleep(300)
     }
