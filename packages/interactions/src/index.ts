@@ -1,24 +1,41 @@
 export { createDefaultIds } from './default-id.ts'
+export {
+  EVENT_TYPE,
+  eventHeaders,
+  FILE_HEADER,
+  IMPORT_HEADER,
+  LINE_HEADER,
+  LINK_HEADER,
+  RECORD_HEADER,
+  REPLAY_HEADER,
+} from './event-headers.ts'
 export * from './interaction.ts'
 export { interactionJsonSchema, mappingJsonSchema } from './json-schema.ts'
 export { applyMapping, checkMapping, identityMapping, type MappedRow, type Mapping, parseMapping } from './mapping.ts'
 export { InvalidMapping, type MappingError, type MappingFile, mappingErrorText } from './mapping-file.ts'
-export { partitionKey, partitionOf } from './partition.ts'
+export { partitionKey, partitionOf, partitionOfKey } from './partition.ts'
 export {
+  BREAKS_TOPIC,
   type Decoded,
   decodeFact,
   encodeFact,
   type Fact,
-  FILE_HEADER,
   type IdentityLink,
-  IMPORT_HEADER,
   INTERACTIONS_TOPIC,
-  LINE_HEADER,
-  LINK_HEADER,
+  MAX_INTERACTION_BYTES,
+  type Place,
   type RawRecord,
-  RECORD_HEADER,
   REJECTED_TOPIC,
 } from './records.ts'
+export {
+  decodeRejected,
+  encodeRejected,
+  REJECTED_HEADERS,
+  REJECTED_ROOM_BYTES,
+  type RejectedRecord,
+  rejectedText,
+  type Source,
+} from './rejected.ts'
 export {
   nearestName,
   REJECTION_REASONS,

@@ -16,8 +16,15 @@ export function partitionOf(key: string | Person, partitions: number): number {
   const text = typeof key === 'string' ? key : partitionKey(key)
   // A UTF-16 unit takes at most 3 bytes.
   const hash = text.length * 3 <= scratch.length ? murmur2(scratch, scratch.write(text)) : murmur2(Buffer.from(text))
-  return (hash & 0x7fffffff) % partitions
+  return positive(hash) % partitions
 }
+
+/** The partition of the key of a record, whatever bytes it is made of. */
+export function partitionOfKey(key: Uint8Array, partitions: number): number {
+  return positive(murmur2(key)) % partitions
+}
+
+const positive = (hash: number) => hash & 0x7fffffff
 
 /** MurmurHash2, 32 bits, of the first `length` bytes, as a signed integer: `org.apache.kafka.common.utils.Utils.murmur2`. */
 export function murmur2(data: Uint8Array, length = data.length): number {

@@ -1,7 +1,10 @@
+import { LINK_HEADER, RECORD_HEADER, wrongEventHeader, wrongHeader, wrongMode } from './event-headers.ts'
 import { type Interaction, type Person, type PersonKind, personOf } from './interaction.ts'
+import { partitionOfKey } from './partition.ts'
 import { type Rejection, type RejectionReason, show } from './rejection.ts'
 import { isText, MAX_ID, MAX_PERSON } from './schema.ts'
 import { lengthOf } from './slug.ts'
+import { END_OF_TIME, FIRST_INSTANT } from './time.ts'
 import { encode, validate } from './validate.ts'
 
 /**
@@ -37,17 +40,13 @@ export interface IdentityLink {
 export const INTERACTIONS_TOPIC = 'weaklink.interactions'
 /** What could not be taken in, with its raw bytes, its coordinates and the reason. */
 export const REJECTED_TOPIC = 'weaklink.rejected'
+/** What became of breaks, for other systems; keyed as the interactions are. */
+export const BREAKS_TOPIC = 'weaklink.breaks'
 
-export const RECORD_HEADER = 'weaklink-record'
-/**
- * On interactions of an anonymous person that were moved to the customer who it is: which link moved them, by the place
- * of its record in the log, since the ids that producers give to links need not be unique.
- */
-export const LINK_HEADER = 'weaklink-link'
-/** On interactions that an import brought: its id, the file, and the line in it. */
-export const IMPORT_HEADER = 'weaklink-import'
-export const FILE_HEADER = 'weaklink-file'
-export const LINE_HEADER = 'weaklink-line'
+/** Bytes of an interaction as it stands on the log. */
+export const MAX_INTERACTION_BYTES = 32 * 1024
+/** What the customer adds to the interaction of an anonymous person that is moved there. */
+const MOVED_BYTES = 2 * 1024
 
 export interface RawRecord {
   readonly key: Uint8Array | null
@@ -89,40 +88,93 @@ function control(kind: Fact['kind'], value: object, key: Uint8Array | null = nul
   return { key, value: Buffer.from(JSON.stringify(value)), headers: { [RECORD_HEADER]: kind } }
 }
 
+/** Where a record stands, and among how many partitions. */
+export interface Place {
+  readonly partition: number
+  readonly partitions: number
+}
+
 /**
- * Reads one record of the interactions log.
+ * Reads one record of the interactions log. Never throws.
  *
  * @param timestamp when the log took the record in, epoch milliseconds: the receipt that `at` and ticks are held against
+ * @param place where it stands; absent: anywhere is right
  */
-export function decodeFact(record: RawRecord, timestamp: number): Decoded {
-  const kind = record.headers[RECORD_HEADER]
-  const json = utf8Text(record.value)
+export function decodeFact(record: RawRecord, timestamp: number, place?: Place): Decoded {
+  const { key, value: bytes, headers } = record
+  const wrong = wrongHeader(headers)
+  if (wrong !== null) return { ok: false, rejection: wrong }
+  const kind = headers[RECORD_HEADER]
+  if (bytes.length === 0)
+    return rejected('no_value', '', kind === undefined ? 'an interaction as JSON' : 'JSON', undefined)
+  const most = headers[LINK_HEADER] === undefined ? MAX_INTERACTION_BYTES : MAX_INTERACTION_BYTES + MOVED_BYTES
+  if (bytes.length > most)
+    return {
+      ok: false,
+      rejection: {
+        reason: 'record_too_large',
+        field: '',
+        expected: `at most ${most} bytes`,
+        got: `${bytes.length} bytes`,
+      },
+    }
+  const json = utf8Text(bytes)
   let value: unknown
   try {
     if (json === null) throw new Error('not UTF-8')
     value = JSON.parse(json)
   } catch {
-    return rejected('not_json', '', 'JSON in UTF-8', new TextDecoder().decode(record.value.subarray(0, 100)))
+    return rejected('not_json', '', 'JSON in UTF-8', new TextDecoder().decode(bytes.subarray(0, 100)))
   }
-  if (kind !== undefined) return decodeControl(kind, Object(value), record.key, timestamp)
-  const result = validate(value, { receivedAt: timestamp, idRequired: true })
-  if (!result.ok) return result
-  const { customer } = personOf(result.interaction)
-  if (!isKey(record.key, customer)) return rejected('key_mismatch', 'key', customer, keyText(record.key))
-  return { ok: true, fact: { kind: 'interaction', interaction: result.interaction } }
+  const decoded =
+    kind === undefined ? decodeInteraction(record, value, timestamp) : decodeControl(kind, value, key, timestamp)
+  if (!decoded.ok || place === undefined || place.partitions === 1) return decoded
+  return misplaced(decoded.fact, key, place) ?? decoded
 }
 
-function decodeControl(
-  kind: string,
-  value: Readonly<Record<string, unknown>>,
-  key: Uint8Array | null,
-  timestamp: number,
-): Decoded {
+function decodeInteraction({ key, headers }: RawRecord, value: unknown, timestamp: number): Decoded {
+  const mode = wrongMode(headers)
+  if (mode !== null) return { ok: false, rejection: mode }
+  // A topic that takes the time of its producers may say anything.
+  const result = validate(value, { receivedAt: Math.max(timestamp, FIRST_INSTANT), idRequired: true })
+  if (!result.ok) return result
+  const { interaction } = result
+  const { customer } = personOf(interaction)
+  if (!isKey(key, customer)) return rejected('key_mismatch', 'key', customer, keyText(key))
+  const wrong = wrongEventHeader(headers, interaction.id)
+  if (wrong !== null) return { ok: false, rejection: wrong }
+  if (
+    headers[LINK_HEADER] !== undefined &&
+    (interaction.customer === undefined || interaction.anonymousId === undefined)
+  )
+    return rejected(
+      'bad_header',
+      LINK_HEADER,
+      'none on an interaction that has not both customer and anonymousId',
+      headers[LINK_HEADER],
+    )
+  return { ok: true, fact: { kind: 'interaction', interaction } }
+}
+
+/** What concerns a person stands in the partition of their id: elsewhere another tracker would take it in. */
+function misplaced(fact: Fact, key: Uint8Array | null, { partition, partitions }: Place): Decoded | null {
+  if (key === null || isOfEverybody(fact)) return null
+  const right = partitionOfKey(key, partitions)
+  if (right === partition) return null
+  return rejected('wrong_partition', 'key', `partition ${right} of ${partitions} for this key`, partition)
+}
+
+const isOfEverybody = ({ kind }: Fact) => kind === 'tick' || kind === 'catalogue' || kind === 'import-end'
+
+function decodeControl(kind: string, content: unknown, key: Uint8Array | null, timestamp: number): Decoded {
+  if (typeof content !== 'object' || content === null || Array.isArray(content))
+    return rejected('bad_control_record', '', 'a JSON object', content)
+  const value = content as Readonly<Record<string, unknown>>
   switch (kind) {
     case 'tick': {
       const { tick } = value
-      if (typeof tick !== 'number' || !Number.isSafeInteger(tick))
-        return rejected('bad_control_record', 'tick', 'epoch milliseconds', tick)
+      if (typeof tick !== 'number' || !Number.isSafeInteger(tick) || tick < FIRST_INSTANT || tick >= END_OF_TIME)
+        return rejected('bad_control_record', 'tick', 'epoch milliseconds, of the years 1970 to 2200', tick)
       if (tick > timestamp)
         return rejected('tick_in_future', 'tick', `at most the record's own timestamp ${timestamp}`, tick)
       return { ok: true, fact: { kind, tick } }
@@ -163,8 +215,8 @@ function decodeControl(
     }
     case 'import-end': {
       const { importId } = value
-      if (typeof importId !== 'string' || importId === '')
-        return rejected('bad_control_record', 'importId', 'an id', importId)
+      if (!isShort(importId, MAX_ID))
+        return rejected('bad_control_record', 'importId', `1 to ${MAX_ID} characters`, importId)
       return { ok: true, fact: { kind, importId } }
     }
     default:

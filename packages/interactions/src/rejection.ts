@@ -6,6 +6,8 @@ export const REJECTION_REASONS = {
   // The record as a whole.
   not_json: 'It is not JSON.',
   not_an_object: 'An interaction is a JSON object.',
+  no_value: 'The record has no value.',
+  record_too_large: 'The record is larger than an interaction may be.',
   // Fields of an interaction.
   missing_customer: 'Neither `customer` nor `anonymousId` says whose interaction it is.',
   missing_field: 'A required field is missing.',
@@ -31,6 +33,11 @@ export const REJECTION_REASONS = {
   customer_limit: 'The customer has as many interactions as can be stored.',
   tick_in_future: 'The tick is later than its record.',
   key_mismatch: 'The key of the record is not its customer, so it may stand in the wrong partition.',
+  wrong_partition:
+    'The record stands in another partition than that of its key; the partitioner is that of the Java client.',
+  unknown_header: 'The name of the header begins with `weaklink-`, and is none of ours.',
+  bad_header: 'The header does not say what it must.',
+  unreadable_batch: 'The log holds bytes here that cannot be read as records.',
   unknown_catalogue: 'No catalogue with this hash is stored.',
   identity_conflict: 'The anonymous id is already linked to another customer.',
   bad_control_record: 'The control record is of an unknown kind, or its content is damaged.',

@@ -30,7 +30,7 @@ describe('what makes no sense is rejected by name', () => {
   const table: [given: string, what: ReturnType<typeof record>, then: string][] = [
     ['not JSON', record(null, '{', 'Анна'), 'not_json'],
     ['not UTF-8', record(null, new Uint8Array([0x22, 0xff, 0x22]), 'Анна'), 'not_json'],
-    ['empty', record(null, '', 'Анна'), 'not_json'],
+    ['empty, or without a value at all', record(null, '', 'Анна'), 'no_value'],
     ['no object', record(null, '7', 'Анна'), 'not_an_object'],
     [
       'an interaction without an id',
@@ -46,7 +46,7 @@ describe('what makes no sense is rejected by name', () => {
     ['with the key of another', record(null, good, 'Boris'), 'key_mismatch key'],
     ['a tick later than its record', record('tick', JSON.stringify({ tick: NOW + 1 })), 'tick_in_future tick'],
     ['a tick without a time', record('tick', '{}'), 'bad_control_record tick'],
-    ['a tick of null', record('tick', 'null'), 'bad_control_record tick'],
+    ['a tick of null', record('tick', 'null'), 'bad_control_record'],
     ['a catalogue without a hash', record('catalogue', '{"hash":"x"}'), 'bad_control_record hash'],
     ['a touch of nobody', record('touch', '{"person":"customer"}'), 'key_mismatch key'],
     ['a touch of another kind', record('touch', '{"person":"company"}', 'x'), 'bad_control_record person'],

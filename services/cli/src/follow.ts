@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { builtinCatalogue } from '@weaklink/chains'
 import type { EventLog, PartitionRange } from '@weaklink/event-log'
 import { INTERACTIONS_TOPIC } from '@weaklink/interactions'
-import { FOLLOWING_ROUNDS, type Position, type TrackerStore } from '@weaklink/tracker'
+import { FOLLOWING_ROUNDS, type Position, positionIn, type TrackerStore } from '@weaklink/tracker'
 import type { Derivation } from './run.ts'
 import { CommandError } from './terminal.ts'
 
@@ -30,20 +30,21 @@ const MAX_AHEAD = 50_000
  * Follows trackers by what they write.
  *
  * @param gone why they will not go on, null as long as they do
+ * @throws LogChangedError where they follow another log
  */
 export async function followTracker(
   log: EventLog,
   store: TrackerStore,
   gone: () => Promise<string | null>,
 ): Promise<FollowedTracker> {
-  const { identity } = await log.describe(INTERACTIONS_TOPIC)
+  const topic = await log.describe(INTERACTIONS_TOPIC)
   let positions: readonly Position[] = []
   let lookedAt = performance.now()
 
   const look = async (): Promise<readonly PartitionRange[]> => {
     const ranges = await log.ranges(INTERACTIONS_TOPIC)
     const stored = await store.loadPositions()
-    positions = ranges.map((range) => positionOf(range, identity, stored))
+    positions = ranges.map((range) => positionIn(stored, topic, range, builtinCatalogue.hash))
     return ranges
   }
   const pause = async () => {
@@ -67,26 +68,6 @@ export async function followTracker(
         for (await look(); !positions.every(({ offset }, k) => offset >= (ends[k] ?? 0)); await look()) await pause()
       }
     },
-  }
-}
-
-/** Where a partition stands; one that nothing was ever taken in from stands at its start. */
-function positionOf({ partition, start }: PartitionRange, identity: string, stored: readonly Position[]): Position {
-  const known = stored.find((one) => one.partition === partition)
-  if (known?.logIdentity === identity) return known
-  return {
-    partition,
-    epoch: known?.epoch ?? 0,
-    logIdentity: identity,
-    offset: start,
-    tick: known?.tick ?? null,
-    catalogue: known?.catalogue ?? builtinCatalogue.hash,
-    newestAt: known?.newestAt ?? null,
-    accepted: 0,
-    duplicates: 0,
-    conflicts: 0,
-    rejected: 0,
-    imports: [],
   }
 }
 

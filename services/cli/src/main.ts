@@ -7,6 +7,7 @@ import { importCommand } from './commands/import.ts'
 import { initCommand } from './commands/init.ts'
 import { migrateCommand } from './commands/migrate.ts'
 import { rebuildCommand } from './commands/rebuild.ts'
+import { rejectedCommand } from './commands/rejected.ts'
 import { reportCommand } from './commands/report.ts'
 import { sendCommand } from './commands/send.ts'
 import { sqlCommand } from './commands/sql.ts'
@@ -50,6 +51,7 @@ for (const command of [
   catalogueCommand(),
   rebuildCommand(),
   unlinkCommand(),
+  rejectedCommand(),
   doctorCommand(),
   migrateCommand(),
   demoCommand(),

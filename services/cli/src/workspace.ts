@@ -17,6 +17,7 @@ import {
   type Table,
 } from '@weaklink/clickhouse'
 import { type EventLog, LogError } from '@weaklink/event-log'
+import type { EmbeddedLog } from '@weaklink/event-log/embedded'
 import type { KafkaLog } from '@weaklink/event-log/kafka'
 import { eventHeaders, INTERACTIONS_TOPIC, RECORD_HEADER, REJECTED_TOPIC } from '@weaklink/interactions'
 import { InUseError, retry } from '@weaklink/runtime'
@@ -39,7 +40,7 @@ export interface Workspace {
   /** The store as the tracker asks it; waits out a server that is away, up to the limit of the command. */
   readonly trackerStore: TrackerStore
   /** @throws {LogError} as `openLog` */
-  openLog(): Promise<EventLog>
+  openLog(): Promise<EmbeddedLog | KafkaLog>
   /** The Kafka that the environment names, whatever topics it has; null where the log is the embedded one. */
   openKafka(): Promise<KafkaLog | null>
   close(): Promise<void>
@@ -83,6 +84,7 @@ export async function openWorkspace(options: WorkspaceOptions): Promise<Workspac
   }
   await mkdir(directory, { recursive: true })
   const { server, service, endpoint } = await clickhouseOf(directory, running, external, options)
+  if (service !== null) requireSameLog(directory, service, environment.KAFKA_BROKERS?.trim())
   const store = connect({ ...endpoint, database: DEFAULT_DATABASE })
   const analyst =
     'analyst' in endpoint
@@ -160,7 +162,7 @@ export async function openWorkspace(options: WorkspaceOptions): Promise<Workspac
  *
  * @throws {LogError} `topic_unknown` where Kafka lacks a topic: only `weaklink migrate` creates them there
  */
-export async function openLog({ directory, environment }: LogPlace): Promise<EventLog> {
+export async function openLog({ directory, environment }: LogPlace): Promise<EmbeddedLog | KafkaLog> {
   const kafka = await openKafka(environment)
   if (kafka === null) return await openEmbedded(directory)
   try {
@@ -194,7 +196,7 @@ export async function openKafka(environment: LogPlace['environment']): Promise<K
   })
 }
 
-async function openEmbedded(directory: string): Promise<EventLog> {
+async function openEmbedded(directory: string): Promise<EmbeddedLog> {
   const { openEmbeddedLog } = await import('@weaklink/event-log/embedded')
   const log = await openEmbeddedLog(join(directory, 'log'))
   try {
@@ -260,6 +262,20 @@ async function clickhouseOfService(
     if (!noted) options.onRetry('The ClickHouse of weaklink up does not answer at the moment. Trying again …')
     await sleep(ENDPOINT_POLL_MS)
   }
+}
+
+/**
+ * What is appended to the embedded log while the service follows Kafka, or the other way round, would wait for ever.
+ *
+ * @throws UsageError
+ */
+function requireSameLog(directory: string, service: Service, brokers: string | undefined): void {
+  const isEmbedded = service.log === 'embedded'
+  if (isEmbedded === !brokers) return
+  throw new UsageError(
+    `weaklink up (process ${service.pid}) on ${directory} has its log in ${isEmbedded ? 'this directory' : `Kafka at ${service.log}`}; ` +
+      `here KAFKA_BROKERS names ${brokers || 'nothing'}. ${isEmbedded ? 'Unset it.' : `Set it to ${service.log} too.`}`,
+  )
 }
 
 /** Without user and password, as a store tells it. */

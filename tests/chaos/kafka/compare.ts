@@ -151,7 +151,7 @@ async function compareInteractions(store: Store, { customers }: Content, blame: 
 }
 
 /** What cannot be taken in stands in the topic of the rejected with its bytes, its place and the reason. */
-async function compareRejected({ log, poison }: Kept, blame: Blame): Promise<number> {
+async function compareRejected({ log, poison, partitions }: Kept, blame: Blame): Promise<number> {
   const places = new Map<string, string>()
   for (const { partition, start, end } of await log.ranges(REJECTED_TOPIC)) {
     for (let position = start; position < end; ) {
@@ -169,7 +169,7 @@ async function compareRejected({ log, poison }: Kept, blame: Blame): Promise<num
   for (const { n, partition, offset } of poison) {
     const reason = places.get(`${partition}-${offset}`)
     const [record] = await log.read(INTERACTIONS_TOPIC, partition, offset, 1)
-    const decoded = record === undefined ? null : decodeFact(record, record.timestamp)
+    const decoded = record === undefined ? null : decodeFact(record, record.timestamp, { partition, partitions })
     // Whether a catalogue is known only the store can say.
     const expected = decoded?.ok === false ? decoded.rejection.reason : 'unknown_catalogue'
     if (reason !== expected) blame('rejected', `poison ${n} at ${partition}-${offset}: ${reason}, expected ${expected}`)

@@ -135,7 +135,7 @@ function startCompany(
     historySent.resolve()
   }
   const ended = runSimulator({
-    ...{ url, writeKey: keys.write, seed: SEED, history: HISTORY, signal },
+    ...{ url, writeKey: keys?.write ?? '', seed: SEED, history: HISTORY, signal },
     ...(live ? { live: { speed: LIVE_SPEED } } : {}),
     onProgress(progress) {
       if (progress.phase === 'live') return historyIsOver(progress)
@@ -188,7 +188,7 @@ async function answer(running: Running, terminal: Terminal, dataDir: string, end
 
 /** As anybody asks. */
 async function ask<T>({ url, keys }: Running, path: string): Promise<T> {
-  const answered = await fetch(`${url}${path}`, { headers: { authorization: `Bearer ${keys.admin}` } })
+  const answered = await fetch(`${url}${path}`, { headers: { authorization: `Bearer ${keys?.admin}` } })
   if (answered.ok) return (await answered.json()) as T
   throw new CommandError(`${path} was refused: ${await refusalOf(answered)}`)
 }

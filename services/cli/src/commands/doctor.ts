@@ -1,24 +1,21 @@
 import { statfs } from 'node:fs/promises'
-import { LogError } from '@weaklink/event-log'
+import { type EventLog, LogError, type PartitionRange } from '@weaklink/event-log'
+import type { KafkaLog } from '@weaklink/event-log/kafka'
 import { INTERACTIONS_TOPIC, REJECTED_TOPIC } from '@weaklink/interactions'
 import { touchpointsReport } from '@weaklink/reports'
+import { followedPositions, LogChangedError, TRACKER_GROUP } from '@weaklink/tracker'
 import { Command } from 'commander'
+import { countByReason, surveyRejected } from '../rejected/survey.ts'
 import { A_MOMENT_RECORDS, catalogueOf, withWorkspace } from '../run.ts'
+import { type Finding, type FoundTopic, findTopics, type Topic, type TopicsContext, topicFindings } from '../topics.ts'
 import type { Workspace } from '../workspace.ts'
-
-/** One thing that was looked at. `bad` makes the command fail; `remark` is worth knowing. */
-interface Finding {
-  readonly what: string
-  readonly state: 'good' | 'remark' | 'bad'
-  readonly says: string
-}
 
 /** Less free disk than this is worth a remark. */
 const LITTLE_DISK_BYTES = 1 << 30
 
 export function doctorCommand(): Command {
   return new Command('doctor')
-    .description('check the set-up: disk, ClickHouse, log, position, catalogue')
+    .description('check the set-up: disk, ClickHouse, log or topics, position, catalogue')
     .action((_flags: unknown, command: Command) =>
       withWorkspace(command, {}, async ({ terminal, workspace }) => {
         const findings = [
@@ -58,52 +55,126 @@ async function clickhouse({ store }: Workspace): Promise<Finding> {
   return { what: 'ClickHouse', state: 'good', says: `version ${row?.version} answers at ${store.url}` }
 }
 
-/** The log's ranges against the positions: what is not yet taken in, or no longer there. */
+/** The log, its topics, and how far it is taken in; what cannot be looked at says why. */
 async function log(workspace: Workspace): Promise<Finding[]> {
+  const findings: Finding[] = []
   try {
+    const kafka = await workspace.openKafka()
+    if (kafka !== null) {
+      const topics = await findTopics(kafka)
+      findings.push(...topicFindings(topics, await contextOf(kafka, topics, workspace)))
+      if (topics[INTERACTIONS_TOPIC] === null || topics[REJECTED_TOPIC] === null) return findings
+    }
     const opened = await workspace.openLog()
-    const { identity } = await opened.describe(INTERACTIONS_TOPIC)
-    const positions = await workspace.trackerStore.loadPositions()
-    const findings = (await opened.ranges(INTERACTIONS_TOPIC)).map(({ partition, start, end }): Finding => {
-      const what = `log, partition ${partition}`
-      const position = positions.find((one) => one.partition === partition && one.logIdentity === identity)
-      if (position === undefined) {
-        return {
-          what,
-          state: end === start ? 'good' : 'remark',
-          says: `${end - start} records wait to be taken in; ${workspace.service === null ? 'the next command that writes does it' : 'weaklink up is about to'}`,
-        }
-      }
-      if (position.offset < start || position.offset > end) {
-        return {
-          what,
-          state: 'bad',
-          says: `the position ${position.offset} is not in the log, which holds ${start} to ${end}: the log was shortened or replaced`,
-        }
-      }
-      const tick =
-        position.tick === null
-          ? 'no chain has been ended by time yet'
-          : `chains are judged as of ${new Date(position.tick).toISOString()}`
-      const taken = `${position.accepted} interactions, ${position.duplicates} duplicates, ${position.rejected} rejected by the tracker; ${tick}`
-      const lag = end - position.offset
-      const moment = workspace.service !== null && lag <= A_MOMENT_RECORDS
-      return lag === 0 || moment
-        ? {
-            what,
-            state: 'good',
-            says: `${lag === 0 ? 'everything is taken in' : `${lag} records are just being taken in`}: ${taken}`,
-          }
-        : { what, state: 'remark', says: `${lag} records wait to be taken in; ${taken}` }
-    })
-    const rejected = (await opened.ranges(REJECTED_TOPIC)).reduce((sum, { start, end }) => sum + end - start, 0)
-    if (rejected > 0)
-      findings.push({ what: 'rejected', state: 'remark', says: `${rejected} records stand in ${REJECTED_TOPIC}` })
-    return findings
+    findings.push(...(await rejected(opened)))
+    findings.push(...(await takenIn(opened, workspace, kafka)))
   } catch (error) {
-    if (!(error instanceof LogError)) throw error
-    return [{ what: 'log', state: 'bad', says: error.message }]
+    if (!(error instanceof LogError || error instanceof LogChangedError)) throw error
+    findings.push({ what: 'log', state: 'bad', says: error.message })
   }
+  return findings
+}
+
+async function contextOf(
+  kafka: KafkaLog,
+  topics: Readonly<Record<Topic, FoundTopic>>,
+  { trackerStore }: Workspace,
+): Promise<TopicsContext> {
+  const brokers = process.env.KAFKA_BROKERS ?? ''
+  const found = topics[INTERACTIONS_TOPIC]
+  if (found === null) return { brokers, oldestWaitingMs: null, highestFollowed: null }
+  const { identity } = found.description
+  const followed = followedPositions(await trackerStore.loadPositions())
+  const positions = followed.filter(({ logIdentity }) => logIdentity === identity)
+  let oldest = Number.POSITIVE_INFINITY
+  for (const range of await kafka.ranges(INTERACTIONS_TOPIC)) {
+    const offset = positions.find(({ partition }) => partition === range.partition)?.offset ?? range.start
+    const waiting = await firstAt(kafka, range, offset)
+    if (typeof waiting === 'object') oldest = Math.min(oldest, waiting?.timestamp ?? oldest)
+  }
+  return {
+    brokers,
+    oldestWaitingMs: oldest === Number.POSITIVE_INFINITY ? null : Math.max(0, Date.now() - oldest),
+    highestFollowed: positions.length === 0 ? null : Math.max(...positions.map(({ partition }) => partition)),
+  }
+}
+
+/** The record at a position; null where none stands there; why it cannot be read where nobody can read it. */
+async function firstAt(log: EventLog, { partition, start, end }: PartitionRange, offset: number) {
+  if (offset < start || offset >= end) return null
+  try {
+    const [record] = await log.read(INTERACTIONS_TOPIC, partition, offset, 1)
+    return record ?? null
+  } catch (error) {
+    if (error instanceof LogError && error.code === 'batch_unreadable') return error.message
+    throw error
+  }
+}
+
+/** The log's ranges against the positions: what is not yet taken in, or no longer there. */
+async function takenIn(log: EventLog, workspace: Workspace, kafka: KafkaLog | null): Promise<Finding[]> {
+  const { topic, identity } = await log.describe(INTERACTIONS_TOPIC)
+  const followed = followedPositions(await workspace.trackerStore.loadPositions())
+  const other = followed.find(({ logIdentity }) => logIdentity !== identity)
+  if (other !== undefined) throw new LogChangedError(topic, other.logIdentity, identity)
+  const members = kafka === null ? [] : await kafka.membersOf(TRACKER_GROUP)
+  const runs = workspace.service !== null || members.length > 0
+  const judged = async (range: PartitionRange): Promise<Finding> => {
+    const { partition, start, end } = range
+    const what = `log, partition ${partition}`
+    const position = followed.find((one) => one.partition === partition)
+    const first = await firstAt(log, range, position?.offset ?? start)
+    if (typeof first === 'string') return { what, state: 'bad', says: first }
+    if (position === undefined) {
+      return {
+        what,
+        state: end === start ? 'good' : 'remark',
+        says: `${end - start} records wait to be taken in; ${runs ? 'the tracker is about to' : 'the next command that writes does it'}`,
+      }
+    }
+    if (position.offset < start || position.offset > end) {
+      return {
+        what,
+        state: 'bad',
+        says: `the position ${position.offset} is not in the log, which holds ${start} to ${end}: the log was shortened or replaced`,
+      }
+    }
+    const tick =
+      position.tick === null
+        ? 'no chain has been ended by time yet'
+        : `chains are judged as of ${new Date(position.tick).toISOString()}`
+    const taken = `${position.accepted} interactions, ${position.duplicates} duplicates, ${position.rejected} rejected by the tracker; ${tick}`
+    const lag = end - position.offset
+    const moment = runs && lag <= A_MOMENT_RECORDS
+    return lag === 0 || moment
+      ? {
+          what,
+          state: 'good',
+          says: `${lag === 0 ? 'everything is taken in' : `${lag} records are just being taken in`}: ${taken}`,
+        }
+      : { what, state: 'remark', says: `${lag} records wait to be taken in; ${taken}` }
+  }
+  const findings: Finding[] = []
+  for (const range of await log.ranges(INTERACTIONS_TOPIC)) findings.push(await judged(range))
+  if (kafka !== null) {
+    const who = members.map(({ member, host }) => `${member} on ${host}`).join('; ')
+    findings.push({
+      what: 'trackers',
+      state: members.length === 0 ? 'remark' : 'good',
+      says:
+        members.length === 0 ? 'none runs: weaklink up --services tracker' : `${members.length} in the group: ${who}`,
+    })
+  }
+  return findings
+}
+
+async function rejected(log: EventLog): Promise<Finding[]> {
+  const { entries } = await surveyRejected(log)
+  if (entries.length === 0) return []
+  const reasons = countByReason(entries).map(({ reason, records }) => `${records} ${reason}`)
+  const records = entries.length === 1 ? '1 record stands' : `${entries.length} records stand`
+  const says = `${records} in ${REJECTED_TOPIC} (${reasons.join(', ')}): weaklink rejected list`
+  return [{ what: 'rejected', state: 'remark', says }]
 }
 
 async function catalogue(workspace: Workspace): Promise<Finding[]> {

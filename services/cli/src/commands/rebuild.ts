@@ -35,8 +35,10 @@ export async function rebuild(
 ): Promise<number> {
   await tracker.settled()
   const inForce = tracker.positions()
-  const people = await workspace.store.query<Person & { partition: number }>(CUSTOMERS, {
+  const { partitions } = await log.describe(INTERACTIONS_TOPIC)
+  const people = await workspace.store.query<Person & { home: number }>(CUSTOMERS, {
     all: all ? 1 : 0,
+    count: partitions,
     partitions: inForce.map(({ partition }) => partition),
     catalogues: inForce.map(({ catalogue }) => catalogue),
   })
@@ -44,8 +46,8 @@ export async function rebuild(
   try {
     for (let k = 0; k < people.length; k += APPEND) {
       const records = people.slice(k, k + APPEND).map(
-        ({ kind, customer, partition }): NewRecord => ({
-          partition,
+        ({ kind, customer, home }): NewRecord => ({
+          partition: home,
           ...encodeFact({ kind: 'touch', person: { kind, customer } }),
         }),
       )
@@ -59,8 +61,9 @@ export async function rebuild(
   return people.length
 }
 
+// The partition is that of the log of today: the row may have been written when another log was followed.
 const CUSTOMERS = `
-  SELECT kind, customer, partition
+  SELECT kind, customer, bitAnd(kafkaMurmurHash(customer), 2147483647) % {count:UInt32} AS home
   FROM customer_chains FINAL
-  WHERE movedTo = '' AND ({all:UInt8} OR catalogue != transform(partition, {partitions:Array(UInt32)}, {catalogues:Array(String)}, ''))
+  WHERE movedTo = '' AND ({all:UInt8} OR catalogue != transform(home, {partitions:Array(UInt32)}, {catalogues:Array(String)}, ''))
   ORDER BY customer, kind`

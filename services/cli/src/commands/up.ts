@@ -2,12 +2,14 @@ import { Command, Option } from 'commander'
 import type { CommonOptions } from '../run.ts'
 import { openTerminal } from '../terminal.ts'
 import { DEFAULT_HOST, DEFAULT_PORT, portOf } from '../up/http.ts'
+import { SERVICES, type ServiceName, servicesOf } from '../up/plan.ts'
 import { untilStopped } from '../up/signals.ts'
 import { welcome, welcomeJson } from '../up/welcome.ts'
 
 interface UpFlags extends CommonOptions {
   readonly port: number
   readonly host: string
+  readonly services: readonly ServiceName[]
 }
 
 export function upCommand(): Command {
@@ -23,6 +25,12 @@ export function upCommand(): Command {
       new Option('--host <address>', 'beyond this machine only with keys given by the environment')
         .default(DEFAULT_HOST)
         .env('WEAKLINK_HOST'),
+    )
+    .addOption(
+      new Option('--services <names>', 'what runs in this process, with commas; a part of it only with KAFKA_BROKERS')
+        .default(SERVICES, SERVICES.join(','))
+        .env('WEAKLINK_SERVICES')
+        .argParser(servicesOf),
     )
     .addHelpText(
       'after',
@@ -41,11 +49,18 @@ While it runs, the other commands work on the same data directory as ever:
 Keys: the first start makes one to send (write) and one to ask (admin), keeps them in keys.json of the data directory,
 and shows them once. Further ones come from the environment, several of a kind with commas between:
   WEAKLINK_WRITE_KEYS, WEAKLINK_READ_KEYS, WEAKLINK_ADMIN_KEYS
-ClickHouse is embedded unless CLICKHOUSE_URL names one. What it logs goes to stderr, as JSON lines.
+ClickHouse is embedded unless CLICKHOUSE_URL names one, the log unless KAFKA_BROKERS names one (host:port, several with
+commas; its topics are made by weaklink migrate). With both, each part may run in processes of its own, as many as you
+like of each, and trackers share the partitions:
+  weaklink up --services collector --port 7575
+  weaklink up --services tracker --port 7576
+  weaklink up --services api --port 7577
+Such a process needs no data directory where the keys come from the environment. /readyz says in words what is away.
+What it logs goes to stderr, as JSON lines.
 Ctrl-C or SIGTERM ends it in good order; a second one at once.`,
     )
     .action(async (_flags: unknown, command: Command) => {
-      const { dataDir, port, host, json = false } = command.optsWithGlobals<UpFlags>()
+      const { dataDir, port, host, services, json = false } = command.optsWithGlobals<UpFlags>()
       const terminal = openTerminal({ json })
       // What a service brings along is large: only it loads it.
       const [{ startUp }, { createLogger }] = await Promise.all([
@@ -53,7 +68,8 @@ Ctrl-C or SIGTERM ends it in good order; a second one at once.`,
         import('@weaklink/runtime/logger'),
       ])
       await untilStopped(
-        (signal) => startUp({ dataDir, port, host, environment: process.env, logger: createLogger(), signal }),
+        (signal) =>
+          startUp({ dataDir, port, host, services, environment: process.env, logger: createLogger(), signal }),
         {
           async ready(running) {
             terminal.answer(
