@@ -160,13 +160,18 @@ describe('while it runs', () => {
     })
   })
 
-  it('a command that would look into another ClickHouse is told so', async () => {
+  it('a command that would look into another ClickHouse or log is told so', async () => {
     const env = { CLICKHOUSE_URL: 'http://127.0.0.1:9' }
     expect(await weaklink(['report', 'breakpoints', '--data-dir', data], { env })).toMatchObject({
       status: 2,
       stderr: expect.stringMatching(
         /the embedded ClickHouse; here CLICKHOUSE_URL names http:\/\/127.0.0.1:9. Unset it/,
       ),
+    })
+    const kafka = { KAFKA_BROKERS: '127.0.0.1:9' }
+    expect(await weaklink(['report', 'breakpoints', '--data-dir', data], { env: kafka })).toMatchObject({
+      status: 2,
+      stderr: expect.stringMatching(/has its log in this directory; here KAFKA_BROKERS names 127.0.0.1:9. Unset it/),
     })
   })
 

@@ -23,16 +23,19 @@ export interface BackgroundOptions {
   readonly env?: NodeJS.ProcessEnv
   /** The Node that it is started with. */
   readonly node?: string
+  /** What stands for `weaklink`: a script, and words before those of the call. */
+  readonly bin?: readonly string[]
+  readonly cwd?: string
 }
 
 /** `weaklink …args` in the background. */
 export function background(
   args: readonly string[],
-  { env, node = process.execPath }: BackgroundOptions = {},
+  { env, node = process.execPath, bin = [BIN], cwd = tmpdir() }: BackgroundOptions = {},
 ): Background {
   const { CLICKHOUSE_URL: _, ...inherited } = process.env
-  const child = spawn(node, [BIN, ...args], {
-    cwd: tmpdir(),
+  const child = spawn(node, [...bin, ...args], {
+    cwd,
     env: { ...inherited, NO_COLOR: '1', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   })

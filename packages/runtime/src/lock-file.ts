@@ -1,7 +1,8 @@
 import { closeSync, ftruncateSync, mkdirSync, openSync, readFileSync, writeSync } from 'node:fs'
+import { createRequire } from 'node:module'
 import { dirname } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { DataType, load, open } from 'ffi-rs'
+import type { DataType } from 'ffi-rs'
 
 /** A lock that this process holds. The kernel frees it when the process ends, by whatever death. */
 export interface FileLock {
@@ -124,22 +125,24 @@ const LOCK_EX = 2
 const LOCK_NB = 4
 /** EWOULDBLOCK: 11 on Linux, 35 on macOS. */
 const WOULD_BLOCK = process.platform === 'darwin' ? 35 : 11
-let libcIsOpen = false
+let ffi: typeof import('ffi-rs') | undefined
 
 /** Node has no flock; the C library that Node itself runs on has. Answers false when somebody else holds the lock. */
 function tryFlock(file: number, path: string): boolean {
   if (process.platform === 'win32')
     throw new Error(`cannot lock ${path}: Windows has no flock; use Linux, macOS or WSL`)
-  if (!libcIsOpen) {
+  if (ffi === undefined) {
+    // Only now, and not asynchronously: who locks nothing needs no such package, and an image may lack it.
+    ffi = createRequire(import.meta.url)('ffi-rs') as typeof import('ffi-rs')
     // The empty path is the running program: its libc has another file name on each system (glibc, musl, macOS).
-    open({ library: 'libc', path: '' })
-    libcIsOpen = true
+    ffi.open({ library: 'libc', path: '' })
   }
-  const { value, errnoCode, errnoMessage } = load<DataType.I32, true>({
+  const { I32 } = ffi.DataType
+  const { value, errnoCode, errnoMessage } = ffi.load<DataType.I32, true>({
     library: 'libc',
     funcName: 'flock',
-    retType: DataType.I32,
-    paramsType: [DataType.I32, DataType.I32],
+    retType: I32,
+    paramsType: [I32, I32],
     paramsValue: [file, LOCK_EX | LOCK_NB],
     errno: true,
   })

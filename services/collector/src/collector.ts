@@ -6,7 +6,7 @@ import type { Registry } from 'prom-client'
 import { parseJson, Room, readBody } from './body.ts'
 import { binaryEvent, modeOf, takeCloudEvent } from './cloudevents.ts'
 import { allowBrowsers, preflight } from './cors.ts'
-import { Intake } from './intake.ts'
+import { Intake, type IntakeSettings } from './intake.ts'
 import { BytesInFlight, type CollectorLimits, DEFAULT_LIMITS, RateLimit } from './limits.ts'
 import { createMetrics, type Format } from './metrics.ts'
 import type { RefusedInput } from './refusal.ts'
@@ -60,11 +60,15 @@ export function collector(options: CollectorOptions): FastifyPluginAsync {
   return async (server) => {
     const { log, keys, overloaded = () => null, now = Date.now, onRejected } = options
     const limits = { ...DEFAULT_LIMITS, ...options.limits }
-    const { partitions } = await log.describe(INTERACTIONS_TOPIC)
     const flight = new BytesInFlight(limits.bytesInFlight)
     const rate = new RateLimit(limits.interactionsPerSecond, now)
     const metrics = createMetrics(options.registry, flight)
-    const settings = { partitions, interactionBytes: limits.interactionBytes, watched: onRejected !== undefined }
+    let settings: IntakeSettings | null = null
+    /** Asked when the first request comes, not before: the log may be away when the server begins to listen. */
+    const settingsOf = async (): Promise<IntakeSettings> => {
+      const { partitions } = await log.describe(INTERACTIONS_TOPIC)
+      return { partitions, interactionBytes: limits.interactionBytes, watched: onRejected !== undefined }
+    }
     const storing = new Storing()
 
     /** Before the body is read. */
@@ -91,12 +95,13 @@ export function collector(options: CollectorOptions): FastifyPluginAsync {
           throw new Problem(413, `The request holds ${count} parts; expected at most ${limit}.`, { extra: { limit } })
         }
         rate.take(request.writeKey as string, count)
+        settings ??= await written(settingsOf())
         const intake = new Intake(receivedAt, settings)
         takeParts(intake)
         const dryRun = isDryRun(request)
         if (!dryRun) {
           storing.begin(reply)
-          await stored(intake, log)
+          await written(intake.store(log))
           metrics.counted(format, intake)
           if (intake.refusedInputs.length > 0) onRejected?.(intake.refusedInputs)
         }
@@ -236,16 +241,17 @@ function callReader(call: Call): Reader {
   }
 }
 
-/** @throws Problem 503 where the log cannot take it now, and nothing of it is stored */
-async function stored(intake: Intake, log: EventLog): Promise<void> {
+/** @throws Problem 503 where the log cannot take anything now */
+async function written<T>(work: Promise<T>): Promise<T> {
   try {
-    await intake.store(log)
+    return await work
   } catch (error) {
     if (!(error instanceof LogError)) throw error
     // What nobody changes will not heal, but the process will be started again, and then it will.
     const opensAgain = error.code === 'closed' || error.code === 'reopen_needed'
     if (!error.retryHelps && !opensAgain) throw error
-    const detail = `Nothing was stored: the log cannot be written (${error.code}).`
+    // A Kafka that answers no more may have some of it all the same.
+    const detail = `Nothing is acknowledged: the log cannot be written (${error.code}). Send it again.`
     throw new Problem(503, detail, { retryAfter: 5, extra: { code: error.code } })
   }
 }

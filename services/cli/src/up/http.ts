@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { KEY_VARIABLES, Problem } from '@weaklink/runtime'
+import { Problem } from '@weaklink/runtime'
 import type { httpServer } from '@weaklink/runtime/http'
 import { InvalidArgumentError } from 'commander'
 import { CommandError } from '../terminal.ts'
@@ -14,40 +14,6 @@ export const DEFAULT_HOST = '127.0.0.1'
 /** How long requests that are under way may take until a service that stops ends them. */
 const FINISH_MS = 5_000
 const LIVE = '/api/v1/live'
-/** Of a key that others may try to guess. */
-const KEY_LENGTH = 16
-
-/**
- * Whoever listens to other machines gives the keys himself.
- *
- * @throws CommandError beyond loopback without keys of the environment
- */
-export function requireKeysBeyondLoopback(
-  host: string,
-  environment: Readonly<Record<string, string | undefined>>,
-): void {
-  if (isLoopback(host)) return
-  const { write, read, admin } = KEY_VARIABLES
-  for (const variable of [write, read, admin]) {
-    const short = (environment[variable] ?? '')
-      .split(',')
-      .filter((key) => key.trim() !== '' && key.trim().length < KEY_LENGTH)
-    if (short.length === 0) continue
-    throw new CommandError(
-      `A key in ${variable} is shorter than ${KEY_LENGTH} characters: ${host} can be reached from other machines.`,
-    )
-  }
-  const given = (name: string) => (environment[name] ?? '').split(',').some((key) => key.trim() !== '')
-  if (given(write) && (given(read) || given(admin))) return
-  throw new CommandError(
-    `${host} can be reached from other machines, so the keys must be given by the environment: ` +
-      `${write} to send, and ${read} or ${admin} to ask (several of a kind with commas between).`,
-  )
-}
-
-function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || /^127(\.\d+){3}$/.test(host)
-}
 
 /**
  * Makes a server stoppable in good order: once `finish` was called, further requests are answered 503, and it resolves

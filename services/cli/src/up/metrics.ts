@@ -1,4 +1,5 @@
 import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client'
+import type { ServiceLog } from './log.ts'
 import type { Pipeline } from './pipeline.ts'
 import type { ServiceStore } from './store.ts'
 
@@ -9,17 +10,49 @@ export function createRegistry(): Registry {
   return registry
 }
 
-/** What the tracker stands at, asked whenever somebody looks. */
-export function measurePipeline(registry: Registry, pipeline: () => Pipeline | null, store: ServiceStore): void {
+export function measureLog(registry: Registry, log: ServiceLog): void {
+  new Gauge({
+    name: 'weaklink_log_up',
+    help: '1 where the log answers, else 0.',
+    registers: [registry],
+    collect() {
+      this.set(log.trouble() === null ? 1 : 0)
+    },
+  })
+}
+
+export function measureStore(registry: Registry, store: ServiceStore): void {
+  new Gauge({
+    name: 'weaklink_clickhouse_up',
+    help: '1 where ClickHouse answers and can be written, else 0.',
+    registers: [registry],
+    collect() {
+      this.set(store.trouble() === null ? 1 : 0)
+    },
+  })
+}
+
+/** Where the tracker stands with the partitions that it owns, asked whenever somebody looks. */
+export function measurePipeline(registry: Registry, pipeline: () => Pipeline | null): void {
   const registers = [registry]
   const labelNames = ['partition']
+  // Partitions come and go: each time only those of now are told.
   const standing = () => pipeline()?.standing() ?? []
+  new Gauge({
+    name: 'weaklink_tracker_partitions',
+    help: 'Partitions of the interactions log that this tracker owns.',
+    registers,
+    collect() {
+      this.set(pipeline()?.positions().length ?? 0)
+    },
+  })
   new Gauge({
     name: 'weaklink_log_end_offset',
     help: 'Offset that the next record of the interactions log will get.',
     labelNames,
     registers,
     collect() {
+      this.reset()
       for (const { partition, end } of standing()) this.set({ partition }, end)
     },
   })
@@ -29,6 +62,7 @@ export function measurePipeline(registry: Registry, pipeline: () => Pipeline | n
     labelNames,
     registers,
     collect() {
+      this.reset()
       for (const { partition, offset } of standing()) this.set({ partition }, offset)
     },
   })
@@ -38,6 +72,7 @@ export function measurePipeline(registry: Registry, pipeline: () => Pipeline | n
     labelNames,
     registers,
     collect() {
+      this.reset()
       for (const { partition, lag } of standing()) this.set({ partition }, lag)
     },
   })
@@ -47,6 +82,7 @@ export function measurePipeline(registry: Registry, pipeline: () => Pipeline | n
     labelNames,
     registers,
     collect() {
+      this.reset()
       for (const { partition, tick } of pipeline()?.positions() ?? [])
         if (tick !== null) this.set({ partition }, tick / 1_000)
     },
@@ -63,14 +99,6 @@ export function measurePipeline(registry: Registry, pipeline: () => Pipeline | n
         for (const [result, n] of Object.entries({ accepted, duplicates, conflicts, rejected }))
           this.inc({ partition, result }, n)
       }
-    },
-  })
-  new Gauge({
-    name: 'weaklink_clickhouse_up',
-    help: '1 where ClickHouse answers and can be written, else 0.',
-    registers,
-    collect() {
-      this.set(store.trouble() === null ? 1 : 0)
     },
   })
 }

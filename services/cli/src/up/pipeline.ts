@@ -1,19 +1,18 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { builtinCatalogue } from '@weaklink/chains'
-import { type EventLog, LogError, type PartitionRange } from '@weaklink/event-log'
-import { INTERACTIONS_TOPIC } from '@weaklink/interactions'
-import { retry } from '@weaklink/runtime'
+import type { PartitionRange } from '@weaklink/event-log'
 import { type Position, startTracker, type Tracker, type TrackerOptions } from '@weaklink/tracker'
+import type { ServiceLog } from './log.ts'
 import type { ServiceStore } from './store.ts'
 
 /** Log → tracker → ClickHouse, and how far the one is behind the other. */
 export interface Pipeline {
   positions(): readonly Position[]
-  /** Where each partition stands: the end of the log, what is taken in, what is not. */
+  /** Where each partition stands that this tracker owns: the end of the log, what is taken in, what is not. */
   standing(): readonly Standing[]
   /** Why nothing more may be taken in at the moment, null where it may. */
   overloaded(): string | null
-  /** As of the tracker. */
+  /** As of the tracker; only where it is alone. */
   judged(instant: number): Promise<void>
   /** Takes everything in that it has begun with, and writes it. */
   stop(): Promise<void>
@@ -29,8 +28,10 @@ interface Standing {
 }
 
 export interface PipelineOptions {
-  readonly log: EventLog
+  readonly log: ServiceLog
   readonly store: ServiceStore
+  /** Whether all partitions are its own. Else it has a share of them, which changes as others come and go; maybe none. */
+  readonly isAlone: boolean
   readonly onWritten: NonNullable<TrackerOptions['onWritten']>
   /** What waits in the log beyond this many records makes the collector refuse more; default 200,000. */
   readonly maxLag?: number
@@ -38,15 +39,13 @@ export interface PipelineOptions {
 
 /** Some seconds of work for the tracker: more would only be waited for longer. */
 const MAX_LAG = 200_000
-const LOOK_MS = 200
 const BEGIN_POLL_MS = 10
-const WAITS = { firstDelayMs: 200, maxDelayMs: 5_000 } as const
 
-/** Starts the tracker on the log, by the wall clock; resolves when it knows where it stands. */
-export async function startPipeline({ log, store, onWritten, maxLag = MAX_LAG }: PipelineOptions): Promise<Pipeline> {
-  const stopping = new AbortController()
+/** Starts the tracker on the log, by the wall clock; one that is alone has begun when it knows where it stands. */
+export async function startPipeline(options: PipelineOptions): Promise<Pipeline> {
+  const { log, store, isAlone, onWritten, maxLag = MAX_LAG } = options
   const tracker = await startTracker({
-    log: patient(log, stopping.signal),
+    log: log.patientLog,
     store: store.trackerStore,
     catalogue: builtinCatalogue,
     clock: 'wall',
@@ -61,16 +60,9 @@ export async function startPipeline({ log, store, onWritten, maxLag = MAX_LAG }:
       ended = `The tracker cannot go on: ${error instanceof Error ? error.message : error}`
     },
   )
-  let ranges: readonly PartitionRange[] | null = null
-  const looking = (async () => {
-    while (!stopping.signal.aborted) {
-      ranges = await log.ranges(INTERACTIONS_TOPIC).catch(() => ranges)
-      await sleep(LOOK_MS, undefined, { signal: stopping.signal }).catch(() => {})
-    }
-  })()
 
-  const standing = () => standingOf(ranges, tracker)
-  const begun = () => ranges !== null && tracker.positions().length >= ranges.length
+  const standing = () => standingOf(log.ranges(), tracker)
+  const begun = () => !isAlone || tracker.positions().length >= (log.ranges() ?? []).length
   while (!begun() && ended === null) await sleep(BEGIN_POLL_MS)
   return {
     positions: () => tracker.positions(),
@@ -82,11 +74,7 @@ export async function startPipeline({ log, store, onWritten, maxLag = MAX_LAG }:
       return [`${lag.toLocaleString('en-US')} records wait to be taken in.`, store.trouble() ?? ''].join(' ').trim()
     },
     judged: (instant) => tracker.judged(instant),
-    async stop() {
-      await tracker.stop()
-      stopping.abort()
-      await looking
-    },
+    stop: () => log.ending(tracker.stop()),
     done: tracker.done,
   }
 }
@@ -98,22 +86,4 @@ function standingOf(ranges: readonly PartitionRange[] | null, tracker: Tracker):
     // The range was looked up a moment ago; the tracker may be past it.
     return offset === undefined ? [] : { partition, end: Math.max(end, offset), offset, lag: Math.max(0, end - offset) }
   })
-}
-
-/** The log as a tracker that never gives up appends to it: where the disk is full it waits until it is not. */
-function patient(log: EventLog, signal: AbortSignal): EventLog {
-  return {
-    createTopic: (topic, partitions) => log.createTopic(topic, partitions),
-    describe: (topic) => log.describe(topic),
-    ranges: (topic) => log.ranges(topic),
-    append: (topic, records) =>
-      retry(() => log.append(topic, records), {
-        ...WAITS,
-        signal,
-        giveUp: (error) => !(error instanceof LogError && error.retryHelps),
-      }),
-    read: (topic, partition, position, max) => log.read(topic, partition, position, max),
-    consume: (topic, group, handler) => log.consume(topic, group, handler),
-    close: () => log.close(),
-  }
 }

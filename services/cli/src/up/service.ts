@@ -12,6 +12,8 @@ export interface Service {
   readonly since: string
   /** Where it keeps its rows: `embedded`, or the address that `CLICKHOUSE_URL` has, without user and password. */
   readonly clickhouse: string
+  /** Where its log is: `embedded`, or the brokers that `KAFKA_BROKERS` names. */
+  readonly log: string
 }
 
 export interface Hold {

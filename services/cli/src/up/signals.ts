@@ -6,6 +6,8 @@ const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
  * which hand it on. Only what comes later than this is somebody's second one.
  */
 const SAME_MS = 500
+/** What is still open when all has ended, such as a connection to a server that hangs, is left after so long. */
+const LEFT_MS = 1_000
 
 /**
  * Starts a service and lives until a signal ends it in good order; a second signal ends the process at once.
@@ -44,5 +46,6 @@ export async function untilStopped(
     if (!(ending.signal.aborted && error === ending.signal.reason)) throw error
   } finally {
     for (const signal of SIGNALS) process.off(signal, onSignal)
+    setTimeout(() => process.exit(), LEFT_MS).unref()
   }
 }

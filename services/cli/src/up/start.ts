@@ -1,28 +1,23 @@
-import { existsSync, statSync } from 'node:fs'
 import { mkdir } from 'node:fs/promises'
-import { resolve } from 'node:path'
+import { join } from 'node:path'
 import { api, type Refused, type RevisedCustomer } from '@weaklink/api'
 import { collector } from '@weaklink/collector'
-import { keyRing, keysOf, type StoredKeys } from '@weaklink/runtime'
+import { keyRing, keysOf, lockFile, type StoredKeys } from '@weaklink/runtime'
 import { httpServer } from '@weaklink/runtime/http'
 import type { Logger } from '@weaklink/runtime/logger'
-import { UsageError } from '../terminal.ts'
-import { openLogIn } from '../workspace.ts'
-import { DEFAULT_HOST, DEFAULT_PORT, finishing, listen, requireKeysBeyondLoopback } from './http.ts'
-import { createRegistry, measurePipeline } from './metrics.ts'
+import { DEFAULT_HOST, DEFAULT_PORT, finishing, listen } from './http.ts'
+import { serviceLog } from './log.ts'
+import { createRegistry, measureLog, measurePipeline, measureStore } from './metrics.ts'
 import { type Pipeline, startPipeline } from './pipeline.ts'
+import { needsStore, type PlanOptions, planOf, requireKeysBeyondLoopback, type ServiceName } from './plan.ts'
 import { holdDirectory } from './service.ts'
 import { openServiceStore } from './store.ts'
 
-export interface UpOptions {
-  readonly dataDir: string
+export interface UpOptions extends PlanOptions {
   /** Default 7575; 0 takes any free one. */
   readonly port?: number
   /** Default 127.0.0.1. */
   readonly host?: string
-  readonly environment: Readonly<Record<string, string | undefined>>
-  /** Always the embedded ClickHouse, whatever `CLICKHOUSE_URL` says. */
-  readonly embedded?: boolean
   /** Who holds the directory, for the message that the next one gets; default `weaklink up`. */
   readonly what?: string
   readonly logger: Logger
@@ -31,15 +26,19 @@ export interface UpOptions {
 }
 
 export interface Running {
+  readonly services: readonly ServiceName[]
   /** Where it answers, for this machine. */
   readonly url: string
-  readonly directory: string
-  /** Of the data directory. Those of the environment count as well. */
-  readonly keys: StoredKeys
+  /** Null where it uses none. */
+  readonly directory: string | null
+  /** Of the data directory, null where it uses none. Those of the environment count as well. */
+  readonly keys: StoredKeys | null
   /** The keys were made now: the only time that they are shown. */
   readonly minted: boolean
-  /** `embedded`, or the address of the server of `CLICKHOUSE_URL`. */
-  readonly clickhouse: string
+  /** `embedded`, or the brokers of `KAFKA_BROKERS`. */
+  readonly log: string
+  /** `embedded`, or the address of the server of `CLICKHOUSE_URL`; null where it needs none. */
+  readonly clickhouse: string | null
   /** Resolves when what was acknowledged so far is in every answer, judged as of this instant (epoch milliseconds). */
   judged(instant: number): Promise<void>
   /**
@@ -51,95 +50,141 @@ export interface Running {
   readonly done: Promise<void>
 }
 
-/** How long a service that stops waits for a ClickHouse that is away. */
+/** How long a service that stops waits for a ClickHouse or a Kafka that is away. */
 const AWAY_MS = 5_000
+/** How long a process waits for another one that makes the keys of a directory just now. */
+const KEYS_MS = 5_000
 
 /**
- * Starts everything in this process: the log, the tracker, and one HTTP server with collector and API; ClickHouse as a
- * child process, unless `CLICKHOUSE_URL` names one.
+ * Starts what is to run in this process: the log, the tracker, and one HTTP server with collector and API; ClickHouse as
+ * a child process, unless `CLICKHOUSE_URL` names one. With `KAFKA_BROKERS` it may be a part of these.
  *
- * @throws InUseError where somebody works on the directory; CommandError, StoreError where something is not as it must be
+ * @throws InUseError where somebody works on the directory; CommandError, UsageError, LogError, StoreError where something
+ * is not as it must be
  */
 export async function startUp(options: UpOptions): Promise<Running> {
   const { environment, logger, signal, what = 'weaklink up', host = DEFAULT_HOST, port = DEFAULT_PORT } = options
-  const directory = resolve(options.dataDir)
-  requireKeysBeyondLoopback(host, environment)
-  if (existsSync(directory) && !statSync(directory).isDirectory())
-    throw new UsageError(`${directory} is a file; --data-dir names a directory.`)
-  await mkdir(directory, { recursive: true })
+  const plan = planOf(options)
+  const { services, isWhole, brokers, clickhouseUrl, directory } = plan
+  const [collects, tracks, answers] = [has(services, 'collector'), has(services, 'tracker'), has(services, 'api')]
+  requireKeysBeyondLoopback(host, services, environment)
+  if (directory !== null) await mkdir(directory, { recursive: true })
 
   // What was started is ended in the opposite order, at the end or where the start fails.
   await using started = new AsyncDisposableStack()
-  const hold = await holdDirectory(directory, what)
-  started.defer(() => hold.release())
-  const { keys, minted, keep } = keysOf(directory)
-  const store = await openServiceStore({
-    directory,
-    what,
-    url: options.embedded === true ? undefined : environment.CLICKHOUSE_URL || undefined,
-    logger,
-  })
-  started.defer(() => store.close())
-  const log = await openLogIn(directory)
+  // Parts may share a directory: it holds nothing but their keys.
+  const hold = directory !== null && isWhole ? await holdDirectory(directory, what) : null
+  started.defer(() => hold?.release())
+  const own = directory === null ? null : isWhole ? keysOf(directory) : await sharedKeysOf(directory)
+  const store = needsStore(services)
+    ? await openServiceStore({ directory: directory ?? '', what, url: clickhouseUrl ?? undefined, logger })
+    : null
+  started.defer(() => store?.close())
+  const log = serviceLog({ directory, brokers, environment, logger })
   started.defer(() => log.close())
+  // A Kafka that is away is waited for, and said to who asks meanwhile; this one is here or broken.
+  if (brokers === null) await log.open(signal)
   signal?.throwIfAborted()
 
   let pipeline: Pipeline | null = null
+  let isStarted = false
   const written = announcements<RevisedCustomer>()
   const refused = announcements<readonly Refused[]>()
   const registry = createRegistry()
-  measurePipeline(registry, () => pipeline, store)
-  const ring = keyRing(keys, environment)
-  const overloaded = () => (pipeline === null ? (store.trouble() ?? 'Weaklink is starting.') : pipeline.overloaded())
+  measureLog(registry, log)
+  if (store !== null) measureStore(registry, store)
+  if (tracks) measurePipeline(registry, () => pipeline)
+  const ring = keyRing(own?.keys ?? null, environment)
+  const starting = () => store?.trouble() ?? 'Weaklink is starting.'
+  const overloaded = () => {
+    // Kafka keeps what waits, whoever takes it in.
+    if (brokers !== null) return log.trouble()
+    return pipeline === null ? starting() : pipeline.overloaded()
+  }
   const server = await httpServer({
     keys: ring,
     registry,
     logger,
-    notReady: () => (requests.stopping() ? 'Weaklink is stopping.' : (store.trouble() ?? overloaded())),
+    notReady: () =>
+      requests.stopping()
+        ? 'Weaklink is stopping.'
+        : (log.trouble() ?? store?.trouble() ?? (isStarted ? null : starting()) ?? overloaded()),
   })
   const requests = finishing(server)
-  await server.register(collector({ log, keys: ring, registry, overloaded, onRejected: refused.tell }))
-  await server.register(
-    api({ store: store.store, log, keys: ring, registry, revised: written.listen, refused: refused.listen }),
-  )
+  if (collects) {
+    const watch = answers ? { onRejected: refused.tell } : {}
+    await server.register(collector({ log: log.log, keys: ring, registry, overloaded, ...watch }))
+  }
+  if (answers && store !== null) {
+    const told = { ...(tracks && { revised: written.listen }), ...(collects && { refused: refused.listen }) }
+    await server.register(api({ store: store.store, log: log.log, keys: ring, registry, ...told }))
+  }
   started.defer(() => server.close())
   const url = await listen(server, host, port)
-  keep()
+  own?.keep()
 
-  await store.migrate(signal)
-  const running = await startPipeline({ log, store, onWritten: (rows) => rows.forEach(written.tell) })
-  pipeline = running
-  started.defer(() => running.stop())
+  if (brokers !== null) await log.open(signal)
+  await store?.migrate(signal)
+  if (tracks && store !== null) {
+    const isAlone = brokers === null
+    const running = await startPipeline({ log, store, isAlone, onWritten: (rows) => rows.forEach(written.tell) })
+    pipeline = running
+    started.defer(() => running.stop())
+  }
   signal?.throwIfAborted()
+  isStarted = true
+  const places = { log: log.place, clickhouse: store?.place ?? null }
   // Only now: whoever finds it asks its tables.
-  hold.publish({ pid: process.pid, url, since: new Date().toISOString(), clickhouse: store.place })
-  started.defer(() => hold.withdraw())
+  hold?.publish({
+    pid: process.pid,
+    url,
+    since: new Date().toISOString(),
+    log: log.place,
+    clickhouse: store?.place ?? 'embedded',
+  })
+  started.defer(() => hold?.withdraw())
 
-  logger.info({ url, directory, clickhouse: store.place }, 'weaklink is up')
+  logger.info({ services, url, directory, ...places }, 'weaklink is up')
   const end = started.move()
   const stopped = Promise.withResolvers<void>()
   let stopping: Promise<void> | undefined
   const stop = async () => {
     logger.info('weaklink stops')
     await requests.finish()
-    store.giveUpIn(AWAY_MS)
+    store?.giveUpIn(AWAY_MS)
+    log.giveUpIn(AWAY_MS)
     await end.disposeAsync()
     logger.info('weaklink has stopped')
   }
-  const done = Promise.race([running.done.then(() => stopped.promise), stopped.promise])
+  const done = Promise.race([pipeline?.done.then(() => stopped.promise) ?? stopped.promise, stopped.promise])
   done.catch(() => {})
   return {
+    services,
     url,
     directory,
-    keys,
-    minted,
-    clickhouse: store.place,
-    judged: (instant) => running.judged(instant),
+    keys: own?.keys ?? null,
+    minted: own?.minted ?? false,
+    ...places,
+    judged: async (instant) => pipeline?.judged(instant),
     stop: () => {
       stopping ??= stop().finally(stopped.resolve)
       return stopping
     },
     done,
+  }
+}
+
+const has = (services: readonly ServiceName[], name: ServiceName) => services.includes(name)
+
+/** The keys of a directory that several processes may look into at once: one of them makes them. */
+async function sharedKeysOf(directory: string): Promise<ReturnType<typeof keysOf>> {
+  const lock = await lockFile(join(directory, 'keys.lock'), 'weaklink up', { waitMs: KEYS_MS })
+  try {
+    const own = keysOf(directory)
+    own.keep()
+    return { ...own, keep() {} }
+  } finally {
+    lock.release()
   }
 }
 

@@ -6,10 +6,10 @@ import { readEndpoint } from '@weaklink/clickhouse'
 import { encodeFact, INTERACTIONS_TOPIC } from '@weaklink/interactions'
 import { createLogger } from '@weaklink/runtime/logger'
 import { afterAll, expect, it } from 'vitest'
-import { createRegistry, measurePipeline } from '../../src/up/metrics.ts'
+import { serviceLog } from '../../src/up/log.ts'
+import { createRegistry, measurePipeline, measureStore } from '../../src/up/metrics.ts'
 import { startPipeline } from '../../src/up/pipeline.ts'
 import { openServiceStore } from '../../src/up/store.ts'
-import { openLogIn } from '../../src/workspace.ts'
 
 const directory = mkdtempSync(join(tmpdir(), 'weaklink-pipeline-'))
 afterAll(() => rmSync(directory, { recursive: true, force: true }))
@@ -24,22 +24,25 @@ async function until(holds: () => boolean | Promise<boolean>): Promise<void> {
 it('a ClickHouse that hangs: the lag grows and is told, more is refused; it goes on, and everything is taken in once', async () => {
   const logger = createLogger({ level: 'silent' })
   const store = await openServiceStore({ directory, what: 'a test', url: undefined, logger })
-  const log = await openLogIn(directory)
+  const log = serviceLog({ directory, brokers: null, environment: {}, logger })
+  await log.open(undefined)
   await store.migrate(undefined)
   const written: string[] = []
   const pipeline = await startPipeline({
     log,
     store,
+    isAlone: true,
     onWritten: (rows) => written.push(...rows.map(({ person }) => person.customer)),
     maxLag: 20,
   })
   const registry = createRegistry()
-  measurePipeline(registry, () => pipeline, store)
+  measurePipeline(registry, () => pipeline)
+  measureStore(registry, store)
   let appended = 0
   const append = () => {
     const interaction = { id: `${appended}`, customer: `c-${appended}`, touchpoint: 'chat', at: Date.now() }
     appended++
-    return log.append(INTERACTIONS_TOPIC, [{ partition: 0, ...encodeFact({ kind: 'interaction', interaction }) }])
+    return log.log.append(INTERACTIONS_TOPIC, [{ partition: 0, ...encodeFact({ kind: 'interaction', interaction }) }])
   }
   await append()
   await until(() => written.length === 1)
