@@ -152,7 +152,7 @@ export class Fetcher implements Source {
       this.#unknownSince = null
     } catch (error) {
       const { code, retryHelps } = faultOf(error, '')
-      if (code === 'topic_unknown') this.#unknownSince ??= performance.now()
+      this.#unknownSince = code === 'topic_unknown' ? (this.#unknownSince ?? performance.now()) : null
       // A broker that has just begun may not know it yet.
       const mayCome = this.#unknownSince !== null && performance.now() - this.#unknownSince < UNKNOWN_MS
       if (!retryHelps && !mayCome) {
