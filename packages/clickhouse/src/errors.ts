@@ -44,8 +44,12 @@ const SERVER_CODES: Readonly<Record<string, StoreErrorCode>> = {
   236: 'overloaded', // ABORTED: the server is shutting down
   242: 'overloaded', // TABLE_IS_READ_ONLY: a replica lost its coordinator
   252: 'overloaded', // TOO_MANY_PARTS
+  279: 'overloaded', // ALL_CONNECTION_TRIES_FAILED: a shard of a cluster is away
   285: 'overloaded', // TOO_FEW_LIVE_REPLICAS
+  286: 'overloaded', // UNSATISFIED_QUORUM_FOR_PREVIOUS_WRITE
+  289: 'overloaded', // REPLICA_IS_NOT_IN_QUORUM
   319: 'overloaded', // UNKNOWN_STATUS_OF_INSERT
+  369: 'overloaded', // ALL_REPLICAS_ARE_STALE: or away
   439: 'overloaded', // CANNOT_SCHEDULE_TASK
   999: 'overloaded', // KEEPER_EXCEPTION
   192: 'auth', // UNKNOWN_USER
@@ -64,12 +68,18 @@ const SERVER_CODES: Readonly<Record<string, StoreErrorCode>> = {
 }
 
 const MEMORY_LIMIT_EXCEEDED = '241'
+/** ATTEMPT_TO_READ_AFTER_EOF, CANNOT_READ_ALL_DATA: of rows that came from somewhere, mostly from us. */
+const BROKEN_OFF = ['32', '33']
 
 function codeOf(error: Error): StoreErrorCode {
   if (/no space left on device|errno: 28\b/i.test(error.message)) return 'disk_full'
   if (error instanceof ClickHouseError) {
     // The limit of the whole server passes with the load; the limit of one query does not.
     if (error.code === MEMORY_LIMIT_EXCEEDED) return /\(total\)/.test(error.message) ? 'overloaded' : 'limit'
+    // One server of a cluster ended while another one read from it or wrote to it.
+    if (BROKEN_OFF.includes(error.code) && /receiving packet from|Insertion status/.test(error.message)) {
+      return 'unreachable'
+    }
     return SERVER_CODES[error.code] ?? 'rejected'
   }
   // The server said something, but out of its error table: an exception of a library that it uses.

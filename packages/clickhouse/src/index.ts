@@ -8,7 +8,7 @@ export {
   startEmbeddedServer,
 } from './embedded/server.ts'
 export { StoreError, type StoreErrorCode } from './errors.ts'
-export { migrate } from './migrate.ts'
+export { type MigrateOptions, migrate } from './migrate.ts'
 export { type Columns, column } from './native.ts'
 export { ANALYST_SETTINGS, DEFAULT_DATABASE } from './settings.ts'
 export { type ConnectOptions, connect, type Keys, type QueryOptions, type Store, type Table } from './store.ts'

@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto'
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { checkCluster, clusterForm } from './cluster.ts'
 import { StoreError } from './errors.ts'
 import { column } from './native.ts'
-import type { Store } from './store.ts'
+import { quoted, type Store } from './store.ts'
 
 interface Migration {
   readonly number: number
@@ -19,6 +20,15 @@ interface Applied {
   readonly hash: string
 }
 
+export interface MigrateOptions {
+  /** Name of a cluster in the server's `remote_servers`: the schema then is on all its servers, see `clusterForm`. */
+  readonly cluster?: string | undefined
+}
+
+const HISTORY = `CREATE TABLE IF NOT EXISTS {db}.schema_migrations
+  (number UInt32, name String, hash String, appliedAt DateTime64(3, 'UTC') DEFAULT now64(3))
+  ENGINE = ReplacingMergeTree ORDER BY number SETTINGS fsync_after_insert = 1`
+
 /**
  * Brings the store's database (created where it is missing) to the schema of the numbered files `0001-name.sql` in the
  * directory, in which `{db}` stands for the database; returns the names of those it ran.
@@ -30,23 +40,28 @@ interface Applied {
  * @throws StoreError `schema` where a file that was applied has changed or is missing, or the database is of a newer
  * version than the files; whatever a statement fails with, with its file named.
  */
-export async function migrate(store: Store, directory: string): Promise<{ applied: string[] }> {
+export async function migrate(
+  store: Store,
+  directory: string,
+  { cluster }: MigrateOptions = {},
+): Promise<{ applied: string[] }> {
   const files = await readMigrations(directory)
+  if (cluster !== undefined) await checkCluster(store, cluster)
   await store.createDatabase()
-  await store.command(
-    `CREATE TABLE IF NOT EXISTS schema_migrations
-     (number UInt32, name String, hash String, appliedAt DateTime64(3, 'UTC') DEFAULT now64(3))
-     ENGINE = ReplacingMergeTree ORDER BY number SETTINGS fsync_after_insert = 1`,
-  )
+  await checkKind(store, cluster)
+  if (cluster !== undefined) {
+    await store.command(`CREATE DATABASE IF NOT EXISTS ${quoted(store.database)} ON CLUSTER ${quoted(cluster)}`)
+  }
+  const form = await formFor(store, cluster)
+  for (const statement of form(HISTORY)) await store.command(statement)
   const done = await store.query<Applied>('SELECT number, name, hash FROM schema_migrations FINAL ORDER BY number')
   check(files, done, store)
 
   const applied: string[] = []
   for (const file of files) {
+    const statements = formed(file, form)
     if (done.some(({ number }) => number === file.number)) continue
-    for (const statement of splitStatements(file.text.replaceAll('{db}', `\`${store.database}\``))) {
-      await run(store, file, statement)
-    }
+    for (const statement of statements) await run(store, file, statement)
     const row = { number: column.uint32(), name: column.string(), hash: column.string() }
     row.number.push(file.number)
     row.name.push(file.name)
@@ -57,13 +72,53 @@ export async function migrate(store: Store, directory: string): Promise<{ applie
   return { applied }
 }
 
+/** What runs in the stead of a statement in which `{db}` stands for the database. */
+async function formFor(store: Store, cluster: string | undefined): Promise<(statement: string) => string[]> {
+  const named = (statement: string) => statement.replaceAll('{db}', quoted(store.database))
+  if (cluster === undefined) return (statement) => [named(statement)]
+  const [me] = await store.query<{ definer: string }>('SELECT currentUser() AS definer')
+  const form = clusterForm({ cluster, definer: me?.definer ?? '' })
+  return (statement) => form(statement).map(named)
+}
+
+function formed(file: Migration, form: (statement: string) => string[]): string[] {
+  try {
+    return splitStatements(file.text).flatMap(form)
+  } catch (error) {
+    throw inFile(file, error)
+  }
+}
+
+/** A database that was made on one server does not become one of a cluster by itself, nor the other way round. */
+async function checkKind(store: Store, cluster: string | undefined): Promise<void> {
+  const [history] = await store.query<{ cluster: string }>(
+    String.raw`SELECT extract(engine_full, '^Distributed\\(\\W*(\\w+)') AS cluster
+      FROM system.tables WHERE database = {database:String} AND name = 'schema_migrations'`,
+    { database: store.database },
+  )
+  if (history === undefined || history.cluster === (cluster ?? '')) return
+  const where = `The database "${store.database}" at ${store.url}`
+  throw new StoreError(
+    'schema',
+    history.cluster === ''
+      ? `${where} is of one server, and not of the cluster "${cluster}". Unset CLICKHOUSE_CLUSTER, or use another ` +
+          'database: infra/clickhouse/README.md says how to move.'
+      : `${where} is of the cluster "${history.cluster}". Set CLICKHOUSE_CLUSTER=${history.cluster}.`,
+  )
+}
+
 async function run(store: Store, file: Migration, statement: string): Promise<void> {
   try {
-    await store.command(statement)
+    // Of replicated tables: on every replica, before the next statement looks at it.
+    await store.command(statement, undefined, { settings: { alter_sync: '2' } })
   } catch (error) {
-    if (!(error instanceof StoreError)) throw error
-    throw new StoreError(error.code, `Migration ${file.name} failed: ${error.message}`, error)
+    throw inFile(file, error)
   }
+}
+
+function inFile(file: Migration, error: unknown): unknown {
+  if (!(error instanceof StoreError)) return error
+  return new StoreError(error.code, `Migration ${file.name} failed: ${error.message}`, error)
 }
 
 function check(files: readonly Migration[], done: readonly Applied[], store: Store): void {

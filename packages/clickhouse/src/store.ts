@@ -193,7 +193,7 @@ export function connect(options: ConnectOptions): Store {
 }
 
 /** For a name in SQL. */
-function quoted(name: string): string {
+export function quoted(name: string): string {
   requireName(name)
   return `\`${name}\``
 }

@@ -61,6 +61,12 @@ export interface WorkspaceOptions {
 const GIVE_UP_MS = Number(process.env.WEAKLINK_GIVE_UP_SECONDS ?? 60) * 1_000
 const ENDPOINT_POLL_MS = 250
 export const MIGRATIONS = fileURLToPath(new URL('../../../packages/clickhouse/migrations', import.meta.url))
+/** The cluster of ClickHouse servers that the environment names, of those that `CLICKHOUSE_URL` knows. */
+export function clusterIn({ CLICKHOUSE_URL, CLICKHOUSE_CLUSTER }: LogPlace['environment']): { cluster?: string } {
+  const cluster = CLICKHOUSE_CLUSTER?.trim()
+  return CLICKHOUSE_URL && cluster ? { cluster } : {}
+}
+
 /** One partition is enough for one tracker; see ARCHITECTURE.md. */
 const EMBEDDED_PARTITIONS = 1
 
@@ -127,7 +133,7 @@ export async function openWorkspace(options: WorkspaceOptions): Promise<Workspac
   }
   try {
     // A service has done it.
-    if (service === null) await migrate(store, MIGRATIONS)
+    if (service === null) await migrate(store, MIGRATIONS, clusterIn(environment))
   } catch (error) {
     await close()
     throw error

@@ -5,6 +5,7 @@ import { collector } from '@weaklink/collector'
 import { keyRing, keysOf, lockFile, type StoredKeys } from '@weaklink/runtime'
 import { httpServer } from '@weaklink/runtime/http'
 import type { Logger } from '@weaklink/runtime/logger'
+import { clusterIn } from '../workspace.ts'
 import { DEFAULT_HOST, DEFAULT_PORT, finishing, listen } from './http.ts'
 import { serviceLog } from './log.ts'
 import { createRegistry, measureLog, measurePipeline, measureStore } from './metrics.ts'
@@ -77,7 +78,13 @@ export async function startUp(options: UpOptions): Promise<Running> {
   started.defer(() => hold?.release())
   const own = directory === null ? null : isWhole ? keysOf(directory) : await sharedKeysOf(directory)
   const store = needsStore(services)
-    ? await openServiceStore({ directory: directory ?? '', what, url: clickhouseUrl ?? undefined, logger })
+    ? await openServiceStore({
+        directory: directory ?? '',
+        what,
+        url: clickhouseUrl ?? undefined,
+        cluster: clickhouseUrl === null ? {} : clusterIn(environment),
+        logger,
+      })
     : null
   started.defer(() => store?.close())
   const log = serviceLog({ directory, brokers, environment, logger })

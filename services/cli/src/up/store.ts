@@ -29,6 +29,8 @@ export interface ServiceStoreOptions {
   readonly what: string
   /** The server of somebody else; undefined: an embedded one. */
   readonly url: string | undefined
+  /** Of that server, the cluster whose servers keep the rows together. */
+  readonly cluster?: { readonly cluster?: string }
   readonly logger: Logger
 }
 
@@ -39,7 +41,13 @@ const PING_TIMEOUT_MS = 5_000
 const LOGGED_EVERY = 12
 
 /** @throws InUseError, StoreError where the embedded server cannot be started */
-export async function openServiceStore({ directory, what, url, logger }: ServiceStoreOptions): Promise<ServiceStore> {
+export async function openServiceStore({
+  directory,
+  what,
+  url,
+  cluster,
+  logger,
+}: ServiceStoreOptions): Promise<ServiceStore> {
   const server =
     url !== undefined
       ? null
@@ -92,7 +100,7 @@ export async function openServiceStore({ directory, what, url, logger }: Service
       return down === null ? (notWritten ?? notAnswered) : `The embedded ClickHouse is being started again: ${down}`
     },
     migrate: (signal) =>
-      retry(() => migrate(store, MIGRATIONS), {
+      retry(() => migrate(store, MIGRATIONS, cluster), {
         ...WAITS,
         ...(signal === undefined ? {} : { signal }),
         giveUp: (error) => !(error instanceof StoreError && error.retriable),
