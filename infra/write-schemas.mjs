@@ -2,7 +2,7 @@
 // topics in Kafka. Tests hold them current.
 import { writeFileSync } from 'node:fs'
 import { stringify } from 'yaml'
-import { catalogueJsonSchema } from '../packages/chains/src/index.ts'
+import { breakJsonSchema, catalogueJsonSchema } from '../packages/chains/src/index.ts'
 import { interactionJsonSchema, mappingJsonSchema } from '../packages/interactions/src/index.ts'
 import { asyncApi } from './asyncapi.ts'
 
@@ -10,6 +10,7 @@ const schemas = {
   interaction: interactionJsonSchema(),
   mapping: mappingJsonSchema(),
   touchpoints: catalogueJsonSchema(),
+  break: breakJsonSchema(),
 }
 for (const [name, schema] of Object.entries(schemas)) {
   writeFileSync(new URL(`../docs/schemas/${name}.schema.json`, import.meta.url), `${JSON.stringify(schema, null, 2)}\n`)

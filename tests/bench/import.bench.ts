@@ -69,7 +69,7 @@ async function inserts(): Promise<{ json: Cost; native: Cost }> {
     for (const batch of batches) {
       const rows = interactionColumns()
       for (const interaction of batch)
-        pushInteraction(rows, { interaction, link: '', behind: '', partition: 0, version: 1 })
+        pushInteraction(rows, { interaction, link: '', behind: '', catalogue: '', partition: 0, version: 1 })
       await store.insert('interactions_log', rows)
     }
   }

@@ -249,12 +249,13 @@ it('demo: finds what was planted', async () => {
 })
 
 it('the JSON Schemas in docs are those of the code', async () => {
-  const { catalogueJsonSchema } = await import('../../packages/chains/src/index.ts')
+  const { breakJsonSchema, catalogueJsonSchema } = await import('../../packages/chains/src/index.ts')
   const { interactionJsonSchema, mappingJsonSchema } = await import('../../packages/interactions/src/index.ts')
   const schemas = {
     interaction: interactionJsonSchema(),
     mapping: mappingJsonSchema(),
     touchpoints: catalogueJsonSchema(),
+    break: breakJsonSchema(),
   }
   for (const [name, schema] of Object.entries(schemas)) {
     const path = new URL(`../../docs/schemas/${name}.schema.json`, import.meta.url)

@@ -39,7 +39,8 @@ export function nextDeadline(chains: readonly Chain[]): number | null {
   return next
 }
 
-function first(thread: Thread): Met {
+/** The interaction that a chain begins with, and has its id from. */
+export function first(thread: Thread): Met {
   const met = thread.body[0]
   if (met === undefined) throw new Error('a chain has at least one interaction')
   return met
@@ -58,8 +59,8 @@ function deriveThread(
   const place = placeOf(thread)
   // Nothing but results: then they are the places.
   const onlyResults = places === thread.body
-  const ended = thread.closing !== null || (tick !== null && tick > thread.deadline)
-  const state = stateOf(thread, ended)
+  const state = stateOf(thread, tick)
+  const ended = state !== 'open'
   const broken = state === 'broken'
   return {
     id,
@@ -72,7 +73,7 @@ function deriveThread(
     furthest: furthestOf(walk, places, place).interaction.touchpoint,
     startedAt: first(thread).at,
     lastAt: place.at,
-    closedAt: thread.closing?.by === 'final' ? thread.closing.met.at : ended ? thread.deadline : null,
+    closedAt: ended ? endOf(thread) : null,
     deadline: ended ? null : thread.deadline,
     atRisk: state === 'open' && (place.outcome === 'abandoned' || place.reaction === 'negative'),
     reversed: thread.reversed,
@@ -89,19 +90,26 @@ function deriveThread(
   }
 }
 
-function stateOf(thread: Thread, ended: boolean): State {
-  if (!ended) return 'open'
+/** @param tick T in epoch milliseconds, null for minus infinity */
+export function stateOf(thread: Thread, tick: number | null): State {
+  if (thread.closing === null && (tick === null || tick <= thread.deadline)) return 'open'
   if (thread.outreach) return 'ignored'
   return thread.closing?.by === 'final' && thread.closing.met.outcome === 'bought' ? 'converted' : 'broken'
 }
 
-function reasonOf(thread: Thread, place: Met): Reason {
+/** When a chain that has ended did so. */
+export function endOf(thread: Thread): number {
+  return thread.closing?.by === 'final' ? thread.closing.met.at : thread.deadline
+}
+
+/** Why a broken chain broke. */
+export function reasonOf(thread: Thread, place: Met): Reason {
   if (thread.closing?.by === 'final') return 'refused'
   if (place.outcome === 'abandoned') return 'abandoned'
   return place.reaction === 'negative' ? 'dissatisfied' : 'silence'
 }
 
-function furthestOf(walk: Walk, places: readonly Met[], place: Met): Met {
+export function furthestOf(walk: Walk, places: readonly Met[], place: Met): Met {
   let furthest = place
   let highest: number | null = null
   for (const met of places) {

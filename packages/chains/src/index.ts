@@ -1,3 +1,13 @@
+export {
+  type BreakEvent,
+  type BreakNews,
+  breakEventOf,
+  breakEventSchema,
+  breakJsonSchema,
+  decodeBreak,
+  encodeBreak,
+} from './break-event.ts'
+export { type BreakChange, breakChanges, type Watched, watch, watchNext, watchUntil } from './breaks.ts'
 export { builtinCatalogue, builtinFile } from './builtin.ts'
 export {
   type Catalogue,

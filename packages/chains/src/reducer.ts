@@ -2,8 +2,7 @@ import { type Interaction, type Person, sameContent } from '@weaklink/interactio
 import type { Catalogue } from './catalogue.ts'
 import { deriveWalk } from './derive.ts'
 import type { Chain } from './model.ts'
-import { compareInteractions } from './order.ts'
-import { type Met, meet, startWalk, step } from './walk.ts'
+import { walkOver } from './walk.ts'
 
 /**
  * One person's history, and the chains it makes: `(interactions, catalogue, T) → chains`.
@@ -58,11 +57,7 @@ export function addInteraction(history: History, interaction: Interaction): Inta
  * @param tick T in epoch milliseconds, null for minus infinity: nothing has ended for want of an answer
  */
 export function chainsOf(history: History, catalogue: Catalogue, tick: number | null): Chain[] {
-  const mets = history.interactions.map((interaction) => meet(catalogue, interaction))
-  if (!isSorted(mets)) mets.sort(compareInteractions)
-  const walk = startWalk(catalogue)
-  for (const met of mets) step(walk, met)
-  return deriveWalk(history.person, walk, tick)
+  return deriveWalk(history.person, walkOver(history.interactions, catalogue).walk, tick)
 }
 
 /** The chains of one person from everything that arrived, in the order of the log. */
@@ -75,10 +70,4 @@ export function deriveChains(
   const history = startHistory(person)
   for (const interaction of arrivals) addInteraction(history, interaction)
   return chainsOf(history, catalogue, tick)
-}
-
-/** Most people's interactions arrive in order. */
-function isSorted(mets: readonly Met[]): boolean {
-  for (let k = 1; k < mets.length; k++) if (compareInteractions(mets[k - 1]!, mets[k]!) > 0) return false
-  return true
 }

@@ -1,5 +1,6 @@
 import type { Interaction } from '@weaklink/interactions'
 import type { Catalogue } from './catalogue.ts'
+import { compareInteractions } from './order.ts'
 import { epilogueMs, fullPatienceMs, isFinal, isPostPurchase, type Resolved, resolve } from './rules.ts'
 
 /**
@@ -54,7 +55,7 @@ export interface Walk {
   readonly salesByOrder: Map<string, Thread>
 }
 
-export function startWalk(catalogue: Catalogue): Walk {
+function startWalk(catalogue: Catalogue): Walk {
   return { catalogue, threads: [], open: null, newest: null, waiting: [], newestSale: null, salesByOrder: new Map() }
 }
 
@@ -72,6 +73,24 @@ export function meet(catalogue: Catalogue, interaction: Interaction): Met {
     patienceMs: resolved.patienceMs,
     final: isFinal(resolved.outcome),
   }
+}
+
+/** Walks over all interactions of one person, in whatever order they came. Answers the last of them as well. */
+export function walkOver(
+  interactions: readonly Interaction[],
+  catalogue: Catalogue,
+): { readonly walk: Walk; readonly last: Met | null } {
+  const mets = interactions.map((interaction) => meet(catalogue, interaction))
+  if (!isSorted(mets)) mets.sort(compareInteractions)
+  const walk = startWalk(catalogue)
+  for (const met of mets) step(walk, met)
+  return { walk, last: mets.at(-1) ?? null }
+}
+
+/** Most people's interactions arrive in order. */
+function isSorted(mets: readonly Met[]): boolean {
+  for (let k = 1; k < mets.length; k++) if (compareInteractions(mets[k - 1]!, mets[k]!) > 0) return false
+  return true
 }
 
 /** Takes the next interaction in; it must not sort before the one before it. The rules are tried in their order. */

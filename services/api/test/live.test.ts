@@ -1,5 +1,7 @@
+import { type BreakEvent, encodeBreak } from '@weaklink/chains'
+import type { NewRecord } from '@weaklink/event-log'
 import { openEmbeddedLog } from '@weaklink/event-log/embedded'
-import { encodeFact, IMPORT_HEADER, INTERACTIONS_TOPIC, LINK_HEADER } from '@weaklink/interactions'
+import { BREAKS_TOPIC, encodeFact, IMPORT_HEADER, INTERACTIONS_TOPIC, LINK_HEADER } from '@weaklink/interactions'
 import { describe, expect, test } from 'vitest'
 import { customer } from '../../../packages/reports/test/story.ts'
 import type { RevisedCustomer } from '../src/index.ts'
@@ -187,6 +189,74 @@ describe('breaks', () => {
     live.running.revise(again)
     await listener.has(2, 'break')
     expect(new Set(listener.of('break').map(({ data }) => data.chain)).size).toBe(1)
+  })
+
+  describe('breaks in a topic of their own', () => {
+    const told = (type: 'broke' | 'healed', customer: string, more: Partial<BreakEvent> = {}): NewRecord => {
+      const common = {
+        ...{
+          event: `${'0'.repeat(32)}@7`,
+          chain: '0'.repeat(32),
+          version: 7,
+          customer,
+          place: 'visit',
+          reason: 'silence',
+        },
+        ...{ startedAt: '2024-03-01T00:00:00.000Z', lastAt: '2024-03-01T00:00:00.000Z', catalogue: 'c', tick: null },
+        ...{ brokeAt: '2024-03-31T00:00:00.000Z', recordedAt: '2024-03-31T00:00:01.000Z', ...more },
+      } as const
+      const event = (
+        type === 'broke'
+          ? { type, ...common, furthest: 'quote', episode: 'e', interactions: 2 }
+          : { type, ...common, state: 'open' }
+      ) as BreakEvent
+      return { partition: 0, ...encodeBreak(event) }
+    }
+
+    test('are told from there, also after a reconnect; what is history is not', async () => {
+      await live.log.log.createTopic(BREAKS_TOPIC, 2)
+      const first = await live.listen()
+      await live.log.log.append(BREAKS_TOPIC, [
+        told('broke', 'anna'),
+        told('healed', 'anna'),
+        told('broke', 'clara', { recordedAt: '2025-03-31T00:00:00.000Z' }),
+      ])
+      await first.has(1, 'break')
+      expect(first.of('break')[0]?.data).toEqual({
+        kind: 'customer',
+        customer: 'anna',
+        chain: '0'.repeat(32),
+        place: 'visit',
+        furthest: 'quote',
+        reason: 'silence',
+        episode: 'e',
+        startedAt: '2024-03-01T00:00:00.000Z',
+        lastAt: '2024-03-01T00:00:00.000Z',
+        closedAt: '2024-03-31T00:00:00.000Z',
+      })
+      // What the tracker in this process writes is what the topic tells.
+      live.running.revise(gone('fay', MINUTE))
+      await live.log.put(met('end'))
+      await first.has(1)
+      expect(first.of('break')).toHaveLength(1)
+      first.close()
+      await live.log.log.append(BREAKS_TOPIC, [told('broke', 'boris')])
+      const second = await live.listen('', first.lastEventId)
+      await second.has(1, 'break')
+      expect(second.of('break').map(({ data }) => data.customer)).toEqual(['boris'])
+      expect(second.of('gap')).toEqual([])
+    })
+
+    test('a client that came before there was the topic goes on without a gap', async () => {
+      const before = await live.listen()
+      before.close()
+      await live.restart()
+      await live.log.log.createTopic(BREAKS_TOPIC, 2)
+      const after = await live.listen('', before.lastEventId)
+      await live.log.log.append(BREAKS_TOPIC, [told('broke', 'anna')])
+      await after.has(1, 'break')
+      expect(after.of('gap')).toEqual([])
+    })
   })
 })
 

@@ -25,11 +25,7 @@ export function clickhouseStore(store: Store, attempt: <T>(operation: () => Prom
       return rows.map(positionOf)
     },
     async loadHistories(persons, below) {
-      const keys = {
-        name: 'keys',
-        columns: `kind Enum8('customer' = 1, 'anonymous' = 2), customer String`,
-        rows: persons.map(({ kind, customer }) => [kind, customer]),
-      }
+      const keys = keysOf(persons)
       const [interactions, changes] = await Promise.all([
         attempt(() => store.queryWithKeys<StoredInteraction>(INTERACTIONS, keys, { below })),
         attempt(() => store.queryWithKeys<StoredChange>(IDENTITY, keys, { below })),
@@ -49,10 +45,16 @@ export function clickhouseStore(store: Store, attempt: <T>(operation: () => Prom
       for (const row of changes) historyOf(row).identity.push(row)
       return histories
     },
+    async loadCatalogues(persons, below) {
+      const rows = await attempt(() => store.queryWithKeys<DerivedUnder>(CATALOGUES, keysOf(persons), { below }))
+      return new Map(rows.map((row) => [personKey(row), row.catalogue]))
+    },
     async loadDeadlines(partition, partitions) {
       const groups = await attempt(() => store.query<DeadlineGroup>(DEADLINES, { partition, partitions }))
       return deadlinesOf(groups)
     },
+    loadAhead: (partition, partitions, version) =>
+      attempt(() => store.query<Person>(AHEAD, { partition, partitions, version })),
     async loadCatalogue(hash) {
       const [row] = await attempt(() => store.query<{ content: string }>(CATALOGUE, { hash }))
       return row?.content ?? null
@@ -85,18 +87,33 @@ export function clickhouseStore(store: Store, attempt: <T>(operation: () => Prom
   }
 }
 
+function keysOf(persons: readonly Person[]) {
+  return {
+    name: 'keys',
+    columns: `kind Enum8('customer' = 1, 'anonymous' = 2), customer String`,
+    rows: persons.map(({ kind, customer }) => [kind, customer]),
+  }
+}
+
 const CATALOGUE = 'SELECT content FROM catalogues WHERE hash = {hash:String} LIMIT 1'
 
 // By the key's partition as producers choose it (`partitionOf`), not by the one that the row was written for: that may
-// have been of another log. In groups, since a million rows as objects take longer to read than all the rest of a start.
+// have been of another log.
+const OF_THE_PARTITION = `({partitions:UInt32} = 1
+      OR bitAnd(kafkaMurmurHash(customer), 2147483647) % {partitions:UInt32} = {partition:UInt32})`
+
+// In groups, since a million rows as objects take longer to read than all the rest of a start.
 const DEADLINES = `
   SELECT kind, groupArray(customer) AS customers,
          groupArray(toUnixTimestamp64Milli(assumeNotNull(nextDeadline))) AS deadlines
   FROM customer_chains FINAL
-  WHERE nextDeadline IS NOT NULL
-    AND ({partitions:UInt32} = 1
-      OR bitAnd(kafkaMurmurHash(customer), 2147483647) % {partitions:UInt32} = {partition:UInt32})
+  WHERE nextDeadline IS NOT NULL AND ${OF_THE_PARTITION}
   GROUP BY kind, cityHash64(customer) % 256`
+
+const AHEAD = `
+  SELECT DISTINCT kind, customer
+  FROM customer_chains
+  WHERE version >= {version:UInt64} AND ${OF_THE_PARTITION}`
 
 interface DeadlineGroup {
   readonly kind: Person['kind']
@@ -121,8 +138,23 @@ const INTERACTIONS = `
 const IDENTITY = `
   SELECT kind, customer, change, linkId, link, other
   FROM identity_log FINAL
-  WHERE (kind, customer) IN keys AND version < {below:UInt64}
+  WHERE (kind, customer) IN keys AND version < {below:UInt64} AND change != 'derived'
   ORDER BY version`
+
+// Whoever wrote a row a second time wrote the same: the first need not be told from it.
+const CATALOGUES = `
+  SELECT kind, customer, argMax(catalogue, version) AS catalogue
+  FROM (
+    SELECT kind, customer, catalogue, version FROM interactions_log
+    WHERE (kind, customer) IN keys AND version < {below:UInt64} AND catalogue != ''
+    UNION ALL
+    SELECT kind, customer, catalogue, version FROM identity_log
+    WHERE (kind, customer) IN keys AND version < {below:UInt64} AND catalogue != '')
+  GROUP BY kind, customer`
+
+interface DerivedUnder extends Person {
+  readonly catalogue: string
+}
 
 const POSITIONS = `
   SELECT partition, epoch, logIdentity, offset, toUnixTimestamp64Milli(tick) AS tickMs, catalogue, accepted, duplicates,

@@ -19,21 +19,26 @@ export class Deadlines {
     if (this.#times.length > 1024 && this.#times.length > 2 * this.#current.size) this.#rebuild()
   }
 
+  /** The deadline of a customer, null where nothing of theirs is open. */
+  of(key: string): number | null {
+    return this.#current.get(key) ?? null
+  }
+
   /** The earliest deadline, null where nothing is open. */
   next(): number | null {
     this.#dropStale()
     return this.#times[0] ?? null
   }
 
-  /** Takes out the customers whose deadline lies before T (a deadline exactly at T has not passed). */
-  takePassed(tick: number): string[] {
-    const passed: string[] = []
+  /** Takes out the customers whose deadline lies before T (a deadline exactly at T has not passed), with that deadline. */
+  takePassed(tick: number): Map<string, number> {
+    const passed = new Map<string, number>()
     for (;;) {
       this.#dropStale()
       const [time, key] = [this.#times[0], this.#keys[0]]
       if (time === undefined || key === undefined || time >= tick) return passed
       this.#current.delete(key)
-      passed.push(key)
+      passed.set(key, time)
     }
   }
 

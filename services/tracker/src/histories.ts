@@ -1,6 +1,7 @@
-import { addInteraction, type History } from '@weaklink/chains'
+import { addInteraction, type Catalogue, type History } from '@weaklink/chains'
 import type { Interaction, Person } from '@weaklink/interactions'
 import { applyChange, type Identity, noIdentity } from './identity.ts'
+import type { Observed } from './observer.ts'
 import type { StoredHistory } from './store.ts'
 
 /** A history in memory, and what of it the store does not know yet. A class, since a million of them take less memory so. */
@@ -17,6 +18,10 @@ export class Remembered implements History {
   writing = false
   /** Its deadline is the one of its last row. */
   dated = true
+  /** Which it was derived under last; null where that is not known, or nobody is told of breaks. */
+  catalogue: Catalogue | null = null
+  /** What became of its breaks since its last row. */
+  observed: Observed | null = null
 
   constructor(key: string, person: Person) {
     this.key = key

@@ -1,4 +1,4 @@
-import type { Fact } from '@weaklink/interactions'
+import type { Fact, IdentityLink, Interaction } from '@weaklink/interactions'
 
 /**
  * Who is who. A **link** says that somebody anonymous is a customer: what they did, and will do, is moved to the
@@ -61,4 +61,17 @@ export function applyChange(identity: Identity, { change, linkId, link, other }:
     identity.links.add(linkId)
     if (change === 'linked') identity.current ??= { link, customer: other }
   }
+}
+
+/** The link that an interaction with both ids says, null where another one of this customer has said it already. */
+export function linkSaidBy(
+  interactions: readonly Interaction[],
+  interaction: Interaction,
+  id: string,
+): IdentityLink | null {
+  const { customer, anonymousId } = interaction
+  if (customer === undefined || anonymousId === undefined) return null
+  // The newest is the interaction itself, and most often the one before it is of the same device.
+  for (let k = interactions.length - 2; k >= 0; k--) if (interactions[k]?.anonymousId === anonymousId) return null
+  return { id, anonymousId, customer }
 }

@@ -1,8 +1,9 @@
 import {
   addInteraction,
+  type BreakEvent,
+  breakEventOf,
   type Catalogue,
   type Chain,
-  catalogueFromContent,
   chainsOf,
   knownInteraction,
   nextDeadline,
@@ -11,7 +12,6 @@ import type { LogRecord, TopicDescription } from '@weaklink/event-log'
 import {
   decodeFact,
   type Fact,
-  type IdentityLink,
   IMPORT_HEADER,
   type Interaction,
   LINK_HEADER,
@@ -24,8 +24,10 @@ import {
 } from '@weaklink/interactions'
 import { Deadlines } from './deadlines.ts'
 import { positionIn } from './epoch.ts'
-import { Histories, type Remembered } from './histories.ts'
-import { applyChange, changeBy, type IdentityFact } from './identity.ts'
+import type { Remembered } from './histories.ts'
+import { applyChange, changeBy, type IdentityFact, linkSaidBy } from './identity.ts'
+import { loadCatalogue, loaded, Memory, type Wanted } from './memory.ts'
+import { type Cause, observe, ownInteractions } from './observer.ts'
 import { type Position, type StoredHistory, type TrackerStore, versionOf } from './store.ts'
 import { copyOf, count, importIn, type WorkingPosition } from './working-position.ts'
 import { Writer, type WriterOptions } from './writer.ts'
@@ -44,10 +46,12 @@ export interface PartitionOptions extends WriterOptions {
   readonly flushRows: number
   /** How many customers are loaded, derived or written at once, so that a million of them stay small. */
   readonly slice: number
+  /** A customer with more interactions is watched for breaks until the next flush: a walk takes memory, walking time. */
+  readonly watchBeyond: number
 }
 
-const NOBODY: ReadonlyMap<string, StoredHistory> = new Map()
 const NOTHING: StoredHistory = { interactions: [], identity: [] }
+const NO_EVENTS: readonly BreakEvent[] = []
 
 /**
  * The tracker of one partition: takes records in the order of the log, and writes rows and position.
@@ -58,7 +62,7 @@ const NOTHING: StoredHistory = { interactions: [], identity: [] }
 export class PartitionTracker {
   readonly #options: PartitionOptions
   readonly #store: TrackerStore
-  readonly #histories: Histories
+  readonly #memory: Memory
   readonly #deadlines = new Deadlines()
   readonly #position: WorkingPosition
   #catalogue: Catalogue
@@ -67,11 +71,6 @@ export class PartitionTracker {
   #changed: Remembered[] = []
   /** Of those, whose deadline is not yet in `#deadlines`. */
   #undated: Remembered[] = []
-  /**
-   * Nothing below the position is outside of the cache: nobody ever wrote before this process began, and it has not
-   * dropped a history yet. Then who is not in the cache is new, and need not be looked for.
-   */
-  #cacheIsWhole = false
   /** About how many interactions those who changed have. */
   #pinned = 0
   readonly #writer: Writer
@@ -87,20 +86,21 @@ export class PartitionTracker {
     const positions = await store.loadPositions()
     const resumed = positionIn(positions, topic, { partition, start }, options.catalogue.hash)
     const catalogue = await loadCatalogue(store, resumed.catalogue)
-    const tracker = new PartitionTracker(options, resumed, catalogue ?? options.catalogue)
-    tracker.#cacheIsWhole = positions.length === 0
+    const memory = new Memory(options, positions.length === 0)
+    const tracker = new PartitionTracker(options, resumed, catalogue ?? options.catalogue, memory)
     for (const { person, deadline } of await store.loadDeadlines(partition, topic.partitions)) {
       tracker.#deadlines.set(personKey(person), deadline)
     }
+    if (options.tell !== undefined) await tracker.#dateThoseAhead()
     return tracker
   }
 
-  private constructor(options: PartitionOptions, position: Position, catalogue: Catalogue) {
+  private constructor(options: PartitionOptions, position: Position, catalogue: Catalogue, memory: Memory) {
     this.#options = options
     this.#store = options.store
     this.#position = copyOf(position)
     this.#catalogue = catalogue
-    this.#histories = new Histories(options.cacheLimit)
+    this.#memory = memory
     this.#writer = new Writer(options, position.offset)
   }
 
@@ -122,9 +122,10 @@ export class PartitionTracker {
 
   /** Takes the next records in; flushes when enough rows have gathered. */
   async take(records: readonly LogRecord[]): Promise<void> {
+    const place = { partition: this.#options.partition, partitions: this.#options.topic.partitions }
     let run: Taken[] = []
     for (const record of records) {
-      const decoded = decodeFact(record, record.timestamp)
+      const decoded = decodeFact(record, record.timestamp, place)
       const person = decoded.ok ? personIn(decoded.fact) : null
       if (decoded.ok && person === null) {
         await this.#takeRun(run)
@@ -133,7 +134,7 @@ export class PartitionTracker {
         this.#position.offset = record.offset + 1
         continue
       }
-      run.push({ record, decoded, wanted: person === null ? null : this.#want(person) })
+      run.push({ record, decoded, wanted: person === null ? null : this.#memory.want(person) })
       if (run.length < this.#options.slice) continue
       await this.#takeRun(run)
       run = []
@@ -143,18 +144,19 @@ export class PartitionTracker {
 
   /** Takes records in that concern one person each: one load for all of them, then one after the other. */
   async #takeRun(run: readonly Taken[]): Promise<void> {
-    await this.#load(run.flatMap(({ wanted }) => wanted ?? []))
+    const wanted = run.flatMap((one) => one.wanted ?? [])
+    await this.#memory.load(wanted, versionOf(this.#position.epoch, this.#position.offset))
     for (const { record, decoded, wanted } of run) {
       if (!decoded.ok) this.#reject(record, decoded.rejection)
       else if (decoded.fact.kind === 'interaction') {
         this.#takeInteraction(loaded(wanted), decoded.fact.interaction, record)
       } else if (decoded.fact.kind === 'link' || decoded.fact.kind === 'unlink') {
         this.#takeIdentity(loaded(wanted), decoded.fact, record)
-      } else this.#deriveAgain(loaded(wanted), versionOf(this.#position.epoch, record.offset))
+      } else this.#deriveAgain(loaded(wanted), record, this.#tickOf(loaded(wanted)))
       this.#position.offset = record.offset + 1
     }
     await this.#flushWhatIsDue()
-    this.#evict()
+    this.#memory.evict()
   }
 
   /**
@@ -223,12 +225,12 @@ export class PartitionTracker {
     }
     const intake = addInteraction(history, history.share(interaction))
     const version = versionOf(this.#position.epoch, record.offset)
-    const row = { interaction, link, partition: record.partition, version }
+    const row = { interaction, link, partition: record.partition, version, catalogue: this.#catalogue.hash }
     if (intake !== 'accepted') {
       const behind = history.identity?.moved.get(interaction.id) ?? link
       if (behind !== link) {
         // It came in its own right as well: it stays where what was moved is taken back.
-        this.#writer.addInteraction({ ...row, behind })
+        this.#writer.addInteraction({ ...row, behind, catalogue: '' })
       }
       // A copy is not counted: what it is a copy of was.
       if (link !== '') return
@@ -236,16 +238,16 @@ export class PartitionTracker {
       if (intake === 'conflict') count(this.#position, importId, 'conflicts')
       return
     }
-    this.#histories.grew(1)
+    this.#memory.grew(1)
     this.#writer.addInteraction({ ...row, behind: '' })
-    this.#change(history, version, 1)
+    this.#change(history, record, 1, 'interaction')
     if (link !== '') {
       history.knownIdentity.moved.set(interaction.id, link)
       return
     }
     count(this.#position, importId, 'accepted')
     this.#position.newestAt = Math.max(this.#position.newestAt ?? interaction.at, interaction.at)
-    const said = linkSaidBy(history, interaction, `implied-${record.partition}-${version}`)
+    const said = linkSaidBy(history.interactions, interaction, `implied-${record.partition}-${version}`)
     if (said !== null) this.#writer.follow({ fact: { kind: 'link', link: said }, headers: {} })
     this.#moveOn(history, [interaction])
   }
@@ -266,9 +268,10 @@ export class PartitionTracker {
     const change = changeBy(history.identity, fact, `${record.partition}-${version}`)
     if (change === null) return
     const before = history.identity?.current ?? null
+    const interactionsBefore = ownInteractions(history)
     applyChange(history.knownIdentity, change)
-    this.#writer.addIdentity({ ...change, person: history.person, partition: record.partition, version })
-    this.#change(history, version, 0)
+    this.#writer.addIdentity({ ...change, ...this.#identityRow(history, record) })
+    this.#change(history, record, 0, { before: interactionsBefore })
     if (change.change === 'refused') {
       const expected = `${before?.customer}, whose anonymous id this is; unlink it first if that is wrong`
       this.#reject(record, { reason: 'identity_conflict', field: 'customer', expected, got: show(change.other) })
@@ -281,53 +284,68 @@ export class PartitionTracker {
   /** What was moved to a customer is taken back: their history is read anew without it. */
   async #takeWithdrawal(fact: Extract<IdentityFact, { kind: 'withdraw' }>, record: LogRecord): Promise<void> {
     const person: Person = { kind: 'customer', customer: fact.customer }
-    const wanted = this.#want(person)
-    await this.#load([wanted])
+    const wanted = this.#memory.want(person)
+    const version = versionOf(this.#position.epoch, record.offset)
+    await this.#memory.load([wanted], version)
     const history = loaded(wanted)
     const change = changeBy(history.identity, fact, '')
     if (change === null) return
     await this.#writer.idle()
     this.#startWrite(0, null)
     await this.#writer.idle()
-    const version = versionOf(this.#position.epoch, record.offset)
     const stored = (await this.#store.loadHistories([person], version)).get(history.key) ?? NOTHING
-    const lengthBefore = history.interactions.length
+    const before = history.interactions
     history.recall({ ...stored, identity: [...stored.identity, change] })
-    const lost = lengthBefore - history.interactions.length
-    this.#histories.grew(-lost)
+    const lost = before.length - history.interactions.length
+    this.#memory.grew(-lost)
     if (history.changed > 0) this.#pinned -= lost
-    this.#writer.addIdentity({ ...change, person, partition: record.partition, version })
-    this.#change(history, version, 0)
+    this.#writer.addIdentity({ ...change, ...this.#identityRow(history, record) })
+    this.#change(history, record, 0, { before })
   }
 
-  /** Somebody of whom nothing is stored has no chains, and gets no row. */
-  #deriveAgain(history: Remembered, version: number): void {
-    if (history.interactions.length > 0 || history.identity !== null) this.#change(history, version, 0)
+  #identityRow({ person }: Remembered, { partition, offset }: LogRecord) {
+    return { person, partition, version: versionOf(this.#position.epoch, offset), catalogue: this.#catalogue.hash }
+  }
+
+  /**
+   * Somebody of whom nothing is stored has no chains, and gets no row.
+   *
+   * @param tickBefore T that they were derived at before
+   */
+  #deriveAgain(history: Remembered, record: LogRecord, tickBefore: number | null): void {
+    if (history.interactions.length === 0 && history.identity === null) return
+    if (this.#options.tell !== undefined && history.catalogue?.hash !== this.#catalogue.hash) {
+      const derived = { change: 'derived', linkId: '', link: '', other: '' } as const
+      this.#writer.addIdentity({ ...derived, ...this.#identityRow(history, record) })
+    }
+    this.#change(history, record, 0, 'again', tickBefore)
   }
 
   async #takeTick(tick: number, record: LogRecord): Promise<void> {
     if (this.#position.tick !== null && tick <= this.#position.tick) return
     // Deadlines first, by the T that was: under the new one, what it ends would no longer have a deadline to pass.
     this.#dateChanged()
+    const before = this.#position.tick
     this.#position.tick = tick
-    const version = versionOf(this.#position.epoch, record.offset)
     // Who is in memory comes before anything is written: a row that the tick changed must not carry the version of an
     // older record, which a second owner may overwrite.
     const absent: string[] = []
-    for (const key of this.#deadlines.takePassed(tick)) {
-      const history = this.#histories.get(key)
+    const ended = this.#deadlines.takePassed(tick)
+    const tickBefore = (key: string) => tickAt(before, ended.get(key) ?? null)
+    for (const key of ended.keys()) {
+      const history = this.#memory.get(key)
       if (history === undefined) absent.push(key)
-      else this.#deriveAgain(history, version)
+      else this.#deriveAgain(history, record, tickBefore(key))
     }
     const { slice } = this.#options
     for (let from = 0; from < absent.length; from += slice) {
-      const passed = absent.slice(from, from + slice).map((key) => this.#want(personOfKey(key)))
-      await this.#load(passed, version)
-      for (const wanted of passed) this.#deriveAgain(loaded(wanted), version)
+      const passed = absent.slice(from, from + slice).map((key) => this.#memory.want(personOfKey(key)))
+      await this.#memory.load(passed, versionOf(this.#position.epoch, record.offset))
+      for (const wanted of passed) this.#deriveAgain(loaded(wanted), record, tickBefore(wanted.key))
       // In the middle of a record: rows may be written early, the position may not.
       await this.#writer.idle()
       await this.#writeChanged()
-      this.#evict()
+      this.#memory.evict()
     }
   }
 
@@ -352,11 +370,28 @@ export class PartitionTracker {
   }
 
   /** @param grown how many interactions it took in */
-  #change(history: Remembered, version: number, grown: number): void {
+  #change(
+    history: Remembered,
+    record: LogRecord,
+    grown: number,
+    cause: Cause,
+    tickBefore = this.#tickOf(history),
+  ): void {
     if (history.changed > 0) this.#pinned += grown
     else {
       this.#changed.push(history)
       this.#pinned += history.interactions.length + 1
+    }
+    const version = versionOf(this.#position.epoch, record.offset)
+    if (this.#options.tell !== undefined) {
+      const moment = {
+        version,
+        recordedAt: record.timestamp,
+        catalogue: this.#catalogue,
+        tick: this.#position.tick,
+        watchBeyond: this.#options.watchBeyond,
+      }
+      this.#pinned += observe(history, cause, tickBefore, moment)
     }
     history.changed = version
     if (!history.dated) return
@@ -364,32 +399,30 @@ export class PartitionTracker {
     this.#undated.push(history)
   }
 
-  #evict(): void {
-    if (this.#histories.evict()) this.#cacheIsWhole = false
-  }
-
-  #want(person: Person): Wanted {
-    const key = personKey(person)
-    return { person, key, history: this.#histories.get(key) }
-  }
-
-  /** Loads those that are not in the cache: what the store holds of them below this batch is all there is of them. */
-  async #load(
-    wanted: readonly Wanted[],
-    below = versionOf(this.#position.epoch, this.#position.offset),
-  ): Promise<void> {
-    const missing = wanted.filter(({ history }) => history === undefined)
-    if (missing.length === 0) return
-    const persons = new Map(missing.map(({ key, person }) => [key, person]))
-    const stored = this.#cacheIsWhole ? NOBODY : await this.#store.loadHistories([...persons.values()], below)
-    for (const [key, person] of persons) {
-      const history = this.#histories.begin(key, person)
-      const past = stored.get(key)
-      if (past === undefined) continue
-      history.recall(past)
-      this.#histories.grew(history.interactions.length)
+  /**
+   * Somebody's row may be ahead of the position, and its deadline with it: a tick that comes again would no longer end
+   * what it ended, and nobody would be told.
+   */
+  async #dateThoseAhead(): Promise<void> {
+    const { partition, topic, slice } = this.#options
+    const { epoch, offset } = this.#position
+    const version = versionOf(epoch, offset)
+    const ahead = [...(await this.#store.loadAhead(partition, topic.partitions, version))]
+    for (let from = 0; from < ahead.length; from += slice) {
+      const wanted = ahead.slice(from, from + slice).map((person) => this.#memory.want(person))
+      await this.#memory.load(wanted, version)
+      for (const one of wanted) {
+        const history = loaded(one)
+        const chains = this.#chainsOf(history, history.catalogue ?? this.#catalogue)
+        this.#deadlines.set(one.key, nextDeadline(chains))
+      }
+      this.#memory.evict()
     }
-    for (const one of missing) one.history = this.#histories.get(one.key)
+  }
+
+  /** T that their chains were derived at: in a log that follows another one, it may be past what no tick has ended yet. */
+  #tickOf(history: Remembered): number | null {
+    return tickAt(this.#position.tick, history.dated ? this.#deadlines.of(history.key) : null)
   }
 
   /** Brings the deadlines up to date with what changed since. */
@@ -402,9 +435,9 @@ export class PartitionTracker {
     this.#undated = []
   }
 
-  #chainsOf(history: Remembered): Chain[] {
+  #chainsOf(history: Remembered, catalogue = this.#catalogue): Chain[] {
     if (history.identity !== null && history.identity.current !== null) return []
-    return chainsOf(history, this.#catalogue, this.#position.tick)
+    return chainsOf(history, catalogue, this.#position.tick)
   }
 
   /** Derives the first of those who changed and begins to write: rejected records, rows, then the position. */
@@ -414,7 +447,7 @@ export class PartitionTracker {
       const chains = this.#chainsOf(history)
       const nextOfThem = nextDeadline(chains)
       this.#deadlines.set(history.key, nextOfThem)
-      this.#writer.addCustomer({
+      const row = {
         person: history.person,
         partition: this.#options.partition,
         version: history.changed,
@@ -422,8 +455,11 @@ export class PartitionTracker {
         nextDeadline: nextOfThem,
         movedTo: history.identity?.current?.customer ?? null,
         chains,
-      })
-      this.#pinned -= history.interactions.length + 1
+      }
+      const { observed } = history
+      this.#writer.addCustomer(row, observed?.news.map((news) => breakEventOf(history.person, news)) ?? NO_EVENTS)
+      this.#pinned -= history.interactions.length + 1 + (observed?.weight ?? 0)
+      history.observed = null
       history.changed = 0
       history.writing = true
       history.dated = true
@@ -435,28 +471,16 @@ export class PartitionTracker {
   }
 }
 
+/** T as of somebody whose deadline no tick has passed yet: not later than that. */
+function tickAt(tick: number | null, deadline: number | null): number | null {
+  return tick === null || deadline === null ? tick : Math.min(tick, deadline)
+}
+
 /** A record that concerns one person, or that nobody can read. */
 interface Taken {
   readonly record: LogRecord
   readonly decoded: ReturnType<typeof decodeFact>
   readonly wanted: Wanted | null
-}
-
-/** Somebody whose history is needed; undefined until it is loaded. */
-interface Wanted {
-  readonly person: Person
-  readonly key: string
-  history: Remembered | undefined
-}
-
-function loaded(wanted: Wanted | null): Remembered {
-  if (wanted?.history === undefined) throw new Error(`the history of ${wanted?.key} must be loaded before it is used`)
-  return wanted.history
-}
-
-async function loadCatalogue(store: TrackerStore, hash: string): Promise<Catalogue | null> {
-  const content = await store.loadCatalogue(hash)
-  return content === null ? null : catalogueFromContent(content)
 }
 
 /** Whom the fact concerns and nothing else; null where it is everybody, or more is to be read for it. */
@@ -473,13 +497,4 @@ function personIn(fact: Fact): Person | null {
     default:
       return null
   }
-}
-
-/** The link that an interaction with both ids says, null where another one of this customer has said it already. */
-function linkSaidBy({ interactions }: Remembered, interaction: Interaction, id: string): IdentityLink | null {
-  const { customer, anonymousId } = interaction
-  if (customer === undefined || anonymousId === undefined) return null
-  // The newest is the interaction itself, and most often the one before it is of the same device.
-  for (let k = interactions.length - 2; k >= 0; k--) if (interactions[k]?.anonymousId === anonymousId) return null
-  return { id, anonymousId, customer }
 }

@@ -8,8 +8,8 @@ import type { CustomerRow, IdentityRow, InteractionRow, Position } from './store
 const KIND = "Enum8('customer' = 1, 'anonymous' = 2)"
 const STATE = "Enum8('open' = 0, 'converted' = 1, 'broken' = 2, 'ignored' = 3)"
 const REASON = "Enum8('' = 0, 'refused' = 1, 'abandoned' = 2, 'dissatisfied' = 3, 'silence' = 4)"
-const CHANGE = "Enum8('linked' = 1, 'refused' = 2, 'unlinked' = 3, 'withdrawn' = 4)"
-const CHANGES = ['linked', 'refused', 'unlinked', 'withdrawn'] as const
+const CHANGE = "Enum8('linked' = 1, 'refused' = 2, 'unlinked' = 3, 'withdrawn' = 4, 'derived' = 5)"
+const CHANGES = ['linked', 'refused', 'unlinked', 'withdrawn', 'derived'] as const
 const ACTOR = "Enum8('customer' = 1, 'company' = 2)"
 const OUTCOME = "Enum8('continued' = 1, 'bought' = 2, 'refused' = 3, 'abandoned' = 4)"
 const REACTION = "Enum8('positive' = 1, 'neutral' = 2, 'negative' = 3)"
@@ -27,6 +27,7 @@ export function interactionColumns() {
     anonymousId: column.string(),
     link: column.string(),
     behind: column.string(),
+    catalogue: column.lowCardinality(),
     partition: column.uint32(),
     version: column.uint64(),
   }
@@ -34,7 +35,7 @@ export function interactionColumns() {
 
 export function pushInteraction(
   to: ReturnType<typeof interactionColumns>,
-  { interaction, link, behind, partition, version }: InteractionRow,
+  { interaction, link, behind, catalogue, partition, version }: InteractionRow,
 ): void {
   pushPerson(to, personOf(interaction))
   to.id.push(interaction.id)
@@ -47,6 +48,7 @@ export function pushInteraction(
   to.anonymousId.push(interaction.anonymousId ?? '')
   to.link.push(link)
   to.behind.push(behind)
+  to.catalogue.push(catalogue)
   to.partition.push(partition)
   to.version.push(version)
 }
@@ -58,6 +60,7 @@ export function identityColumns() {
     linkId: column.string(),
     link: column.string(),
     other: column.string(),
+    catalogue: column.lowCardinality(),
     partition: column.uint32(),
     version: column.uint64(),
   }
@@ -69,6 +72,7 @@ export function pushIdentity(to: ReturnType<typeof identityColumns>, row: Identi
   to.linkId.push(row.linkId)
   to.link.push(row.link)
   to.other.push(row.other)
+  to.catalogue.push(row.catalogue)
   to.partition.push(row.partition)
   to.version.push(row.version)
 }

@@ -14,8 +14,12 @@ export interface TrackerStore {
    * order of the log, by personKey. Persons of whom nothing is stored are left out.
    */
   loadHistories(persons: readonly Person[], below: number): Promise<ReadonlyMap<string, StoredHistory>>
+  /** The hashes of the catalogues that they were derived under last, as of a version, by personKey; who is unknown is left out. */
+  loadCatalogues(persons: readonly Person[], below: number): Promise<ReadonlyMap<string, string>>
   /** The deadlines of what is open, of the customers that belong into this one of so many partitions. */
   loadDeadlines(partition: number, partitions: number): Promise<Iterable<{ person: Person; deadline: number }>>
+  /** Of the same customers those whose row has this version or a higher one: a load as of it sees them otherwise. */
+  loadAhead(partition: number, partitions: number, version: number): Promise<Iterable<Person>>
   /** The catalogue's content by its hash, null where nobody stored it. */
   loadCatalogue(hash: string): Promise<string | null>
   storeCatalogue(hash: string, content: string): Promise<void>
@@ -52,12 +56,18 @@ export interface InteractionRow {
   readonly link: string
   /** The link that moved the one here which counts in its stead, until that is withdrawn; else empty. */
   readonly behind: string
+  /** Hash of the catalogue that its person is derived under from here on; empty where the row changes no chains. */
+  readonly catalogue: string
   readonly partition: number
   readonly version: number
 }
 
-export interface IdentityRow extends IdentityChange {
+/** `derived`: nothing was said about who they are, but they are derived under another catalogue than before. */
+export interface IdentityRow extends Omit<IdentityChange, 'change'> {
+  readonly change: IdentityChange['change'] | 'derived'
   readonly person: Person
+  /** As of an interaction. */
+  readonly catalogue: string
   readonly partition: number
   readonly version: number
 }

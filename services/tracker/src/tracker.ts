@@ -1,7 +1,15 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type Catalogue, contentOf } from '@weaklink/chains'
-import type { Consumer, EventLog, NewRecord } from '@weaklink/event-log'
-import { encodeFact, IMPORT_HEADER, INTERACTIONS_TOPIC, partitionOf, REJECTED_TOPIC } from '@weaklink/interactions'
+import { type BreakEvent, type Catalogue, contentOf, encodeBreak } from '@weaklink/chains'
+import { type Consumer, type EventLog, LogError, type NewRecord } from '@weaklink/event-log'
+import {
+  BREAKS_TOPIC,
+  encodeFact,
+  encodeRejected,
+  IMPORT_HEADER,
+  INTERACTIONS_TOPIC,
+  partitionOfKey,
+  REJECTED_TOPIC,
+} from '@weaklink/interactions'
 import { PartitionTracker } from './partition.ts'
 import type { CustomerRow, Position, TrackerStore } from './store.ts'
 import type { Following, RejectedRecord } from './writer.ts'
@@ -28,6 +36,11 @@ export interface TrackerOptions {
   readonly flushMs?: number
   /** By the wall clock, T is never older than about this while anything is open. */
   readonly tickMs?: number
+  /**
+   * Whether every break, healing and retraction is told in the topic `weaklink.breaks`. Default: where the log has it.
+   * Looking for them costs a little for each interaction.
+   */
+  readonly breaks?: boolean
   /** Told of customers whose rows were written: their chains as everybody can read them from now on. */
   readonly onWritten?: (rows: readonly CustomerRow[]) => void
 }
@@ -37,6 +50,7 @@ const TRACKER_DEFAULTS = {
   cacheLimit: 4_500_000,
   flushRows: 100_000,
   slice: 50_000,
+  watchBeyond: 16,
   flushMs: 1_000,
   tickMs: 60_000,
 } as const
@@ -75,6 +89,7 @@ export async function startTracker(options: TrackerOptions): Promise<Tracker> {
   const { log, store } = options
   const settings = { ...TRACKER_DEFAULTS, ...options }
   const topic = await log.describe(INTERACTIONS_TOPIC)
+  const breakPartitions = await breakPartitionsOf(log, options.breaks)
   await store.storeCatalogue(options.catalogue.hash, contentOf(options.catalogue))
   const partitions = new Map<number, Owned>()
   const waiting = new Set<{
@@ -113,6 +128,7 @@ export async function startTracker(options: TrackerOptions): Promise<Tracker> {
           topic,
           putAside: (rejected) => putAside(log, rejected),
           follow: (records) => follow(log, topic.partitions, records),
+          tell: breakPartitions === null ? undefined : (events) => tell(log, breakPartitions, events),
         },
         range?.start ?? 0,
       )
@@ -210,9 +226,29 @@ interface Owned {
 async function follow(log: EventLog, partitions: number, following: readonly Following[]): Promise<void> {
   const records = following.map(({ fact, headers }): NewRecord => {
     const record = encodeFact(fact, headers)
-    return { partition: partitionOf(new TextDecoder().decode(record.key ?? new Uint8Array()), partitions), ...record }
+    return { partition: partitionOfKey(record.key ?? new Uint8Array(), partitions), ...record }
   })
   await log.append(INTERACTIONS_TOPIC, records)
+}
+
+/** How many partitions the topic of breaks has; null where nobody is to be told. */
+async function breakPartitionsOf(log: EventLog, wanted: boolean | undefined): Promise<number | null> {
+  if (wanted === false) return null
+  try {
+    return (await log.describe(BREAKS_TOPIC)).partitions
+  } catch (error) {
+    if (wanted === undefined && error instanceof LogError && error.code === 'topic_unknown') return null
+    throw error
+  }
+}
+
+/** Tells other systems what became of breaks, each customer's in their order. */
+async function tell(log: EventLog, partitions: number, events: readonly BreakEvent[]): Promise<void> {
+  const records = events.map((event): NewRecord => {
+    const record = encodeBreak(event)
+    return { partition: partitionOfKey(record.key, partitions), ...record }
+  })
+  await log.append(BREAKS_TOPIC, records)
 }
 
 /** Sets rejected records aside with their raw bytes, their coordinates and the reason. */
@@ -221,18 +257,11 @@ async function putAside(log: EventLog, rejected: readonly RejectedRecord[]): Pro
   const records = rejected.map(
     ({ record, rejection }): NewRecord => ({
       partition: record.partition % partitions,
-      key: record.key,
-      value: record.value,
-      headers: {
-        ...record.headers,
-        'weaklink-reason': rejection.reason,
-        'weaklink-field': rejection.field,
-        'weaklink-expected': rejection.expected,
-        'weaklink-got': rejection.got,
-        'weaklink-topic': INTERACTIONS_TOPIC,
-        'weaklink-partition': String(record.partition),
-        'weaklink-offset': String(record.offset),
-      },
+      ...encodeRejected(record, rejection, {
+        topic: INTERACTIONS_TOPIC,
+        partition: record.partition,
+        offset: record.offset,
+      }),
     }),
   )
   await log.append(REJECTED_TOPIC, records)

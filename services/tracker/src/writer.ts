@@ -1,3 +1,4 @@
+import type { BreakEvent } from '@weaklink/chains'
 import type { LogRecord } from '@weaklink/event-log'
 import type { Fact, Rejection } from '@weaklink/interactions'
 import type { CustomerRow, IdentityRow, InteractionRow, Position, Rows, TrackerStore } from './store.ts'
@@ -8,6 +9,11 @@ export interface WriterOptions {
   readonly putAside: (rejected: readonly RejectedRecord[]) => Promise<void>
   /** Appends records that follow from those taken in, durably, to the log itself, before the position moves. */
   readonly follow: (records: readonly Following[]) => Promise<void>
+  /**
+   * Tells others, durably, what became of the breaks of customers whose rows were written, before the position moves.
+   * Absent: nobody is told, and nothing is looked at for it.
+   */
+  readonly tell?: ((events: readonly BreakEvent[]) => Promise<void>) | undefined
   /** Told of customers whose rows were written. */
   readonly onWritten?: (rows: readonly CustomerRow[]) => void
 }
@@ -36,6 +42,7 @@ export class Writer {
   #otherCount = 0
   #rejected: RejectedRecord[] = []
   #following: Following[] = []
+  #breaks: BreakEvent[] = []
   #underWay: Promise<void> = Promise.resolve()
   #writtenOffset: number
   #abandoned = false
@@ -66,9 +73,11 @@ export class Writer {
     this.#otherCount++
   }
 
-  addCustomer(row: CustomerRow): void {
+  /** @param breaks what became of their breaks since the row before this one */
+  addCustomer(row: CustomerRow, breaks: readonly BreakEvent[]): void {
     this.#rows.addCustomer(row)
     this.#customerCount++
+    for (const event of breaks) this.#breaks.push(event)
     if (this.#options.onWritten !== undefined) this.#customers.push(row)
   }
 
@@ -101,6 +110,7 @@ export class Writer {
       rows: this.#customerCount + this.#otherCount > 0 ? this.#rows : null,
       rejected: this.#rejected,
       following: this.#following,
+      breaks: this.#breaks,
       position,
     }
     const customers = this.#customers
@@ -110,6 +120,7 @@ export class Writer {
     this.#otherCount = 0
     this.#rejected = []
     this.#following = []
+    this.#breaks = []
     this.#underWay = this.#write(batch).then(() => {
       done()
       if (this.#abandoned) return
@@ -120,11 +131,13 @@ export class Writer {
   }
 
   /** The order is the promise: nothing is skipped (P6) or counted (P2) before what it stands for is durable. */
-  async #write({ rows, rejected, following, position }: Batch): Promise<void> {
-    const { store, putAside, follow } = this.#options
+  async #write({ rows, rejected, following, breaks, position }: Batch): Promise<void> {
+    const { store, putAside, follow, tell } = this.#options
     if (rejected.length > 0 && !this.#abandoned) await putAside(rejected)
     if (following.length > 0 && !this.#abandoned) await follow(following)
     if (rows !== null && !this.#abandoned) await rows.write()
+    // Whoever is told of a break finds it in the store.
+    if (breaks.length > 0 && !this.#abandoned) await tell?.(breaks)
     if (position !== null && !this.#abandoned) {
       await store.writePositions([position])
       this.#writtenOffset = position.offset
@@ -136,5 +149,6 @@ interface Batch {
   readonly rows: Rows | null
   readonly rejected: readonly RejectedRecord[]
   readonly following: readonly Following[]
+  readonly breaks: readonly BreakEvent[]
   readonly position: Position | null
 }

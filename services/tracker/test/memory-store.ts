@@ -27,7 +27,9 @@ export function trackerStoreOf(store: ListStore): TrackerStore {
   return {
     loadPositions: () => store.loadPositions(),
     loadHistories: (persons, below) => store.loadHistories(persons, below),
+    loadCatalogues: (persons, below) => store.loadCatalogues(persons, below),
     loadDeadlines: (partition, partitions) => store.loadDeadlines(partition, partitions),
+    loadAhead: (partition, partitions, version) => store.loadAhead(partition, partitions, version),
     loadCatalogue: (hash) => store.loadCatalogue(hash),
     storeCatalogue: (hash, content) => store.storeCatalogue(hash, content),
     writePositions: (positions) => store.writePositions(positions),
@@ -62,18 +64,39 @@ export class MemoryStore implements ListStore {
     const histories = new Map<string, StoredHistory>()
     for (const person of persons) {
       const key = personKey(person)
-      const ofPerson = <T extends { readonly version: number }>(
-        rows: Map<string, T>,
-        personOfRow: (row: T) => Person,
-      ) =>
-        [...rows.values()]
-          .filter((row) => row.version < below && personKey(personOfRow(row)) === key)
-          .sort((a, b) => a.version - b.version)
-      const interactions = ofPerson(this.interactions, ({ interaction }) => personOf(interaction))
-      const identity = ofPerson(this.identities, (row) => row.person)
+      const interactions = this.#interactionsOf(person, below)
+      const identity = this.#identitiesOf(person, below).flatMap(({ change, linkId, link, other }) =>
+        change === 'derived' ? [] : [{ change, linkId, link, other }],
+      )
       if (interactions.length + identity.length > 0) histories.set(key, { interactions, identity })
     }
     return histories
+  }
+
+  #interactionsOf(person: Person, below: number): InteractionRow[] {
+    return asOf(this.interactions, ({ interaction }) => personOf(interaction), person, below)
+  }
+
+  #identitiesOf(person: Person, below: number): IdentityRow[] {
+    return asOf(this.identities, (row) => row.person, person, below)
+  }
+
+  async loadCatalogues(persons: readonly Person[], below: number): Promise<ReadonlyMap<string, string>> {
+    const found = new Map<string, string>()
+    for (const person of persons) {
+      const last = [...this.#interactionsOf(person, below), ...this.#identitiesOf(person, below)]
+        .filter(({ catalogue }) => catalogue !== '')
+        .sort((a, b) => a.version - b.version)
+        .at(-1)
+      if (last !== undefined) found.set(personKey(person), last.catalogue)
+    }
+    return found
+  }
+
+  async loadAhead(partition: number, partitions: number, version: number): Promise<readonly Person[]> {
+    return [...this.customers.values()].flatMap((row) =>
+      partitionOf(row.person, partitions) === partition && row.version >= version ? [row.person] : [],
+    )
   }
 
   async loadDeadlines(partition: number, partitions: number): Promise<readonly { person: Person; deadline: number }[]> {
@@ -113,4 +136,15 @@ export class MemoryStore implements ListStore {
       if (stored === undefined || version(stored) <= version(position)) this.positions.set(position.partition, position)
     }
   }
+}
+
+function asOf<T extends { readonly version: number }>(
+  rows: ReadonlyMap<string, T>,
+  personOfRow: (row: T) => Person,
+  person: Person,
+  below: number,
+): T[] {
+  return [...rows.values()]
+    .filter((row) => row.version < below && personKey(personOfRow(row)) === personKey(person))
+    .sort((a, b) => a.version - b.version)
 }

@@ -1,5 +1,7 @@
 import { type CustomerRow, versionOf } from '../src/store.ts'
 import { NO_ROWS } from './memory-store.ts'
+import { derivedUnderAnother, killedWhileTelling, linkedAgain, relaxedWhileTelling } from './rare.ts'
+import type { Schedule } from './schedule.ts'
 import type { Outcome, Plant, Ports } from './simulator.ts'
 
 /** Versions of one epoch lie closer together than this. */
@@ -9,6 +11,8 @@ export interface Mistake {
   /** The part of the outcome that is wrong in the end. */
   readonly breaks: (outcome: Outcome) => unknown
   readonly plant: Plant
+  /** Where chance would come upon it too seldom: a schedule that shows it. */
+  readonly shownBy?: Schedule
 }
 
 /** Of every customer: the versions would give some mistakes away that nobody could see in a report. */
@@ -16,6 +20,9 @@ const chains = ({ customers }: Outcome) => new Map([...customers].map(([key, one
 
 /** Who is who, and what each one did. */
 const stitching = ({ misplaced }: Outcome) => misplaced
+
+/** What other systems were told of breaks. */
+const told = ({ told }: Outcome) => told
 
 /**
  * Mistakes that a tracker, or its store, could make: each breaks one sentence of "Determinism instead of transactions"
@@ -215,6 +222,7 @@ export const MISTAKES: Readonly<Record<string, Mistake>> = {
   },
 
   'what was refused is forgotten': {
+    shownBy: linkedAgain,
     breaks: chains,
     plant: ({ store, ...others }) => ({
       ...others,
@@ -249,6 +257,108 @@ export const MISTAKES: Readonly<Record<string, Mistake>> = {
         ...store,
         writeRows: (rows) =>
           store.writeRows({ ...rows, interactions: rows.interactions.filter(({ behind }) => behind === '') }),
+      },
+    }),
+  },
+
+  'breaks are told after the position': {
+    breaks: told,
+    plant: ({ store, tell, ...others }) => {
+      const late = afterPosition(store)
+      return { ...others, store: late.store, tell: late.hold(tell) }
+    },
+  },
+
+  'breaks are told before they are there': {
+    breaks: told,
+    plant: ({ store, tell, ...others }) => {
+      const held: (() => Promise<void>)[] = []
+      const release = async () => {
+        for (const write of held.splice(0)) await write()
+      }
+      return {
+        ...others,
+        store: {
+          ...store,
+          async writeRows({ customers, ...rows }) {
+            await release()
+            await store.writeRows({ ...rows, customers: [] })
+            held.push(() => store.writeRows({ ...NO_ROWS, customers }))
+          },
+          async writePositions(positions) {
+            await release()
+            await store.writePositions(positions)
+          },
+        },
+        tell,
+      }
+    },
+  },
+
+  'breaks are told once a flush': {
+    breaks: told,
+    plant: ({ tell, ...others }) => ({
+      ...others,
+      tell: (events) => tell([...new Map(events.map((event) => [event.chain, event])).values()]),
+    }),
+  },
+
+  'breaks are told under the newest version of the flush': {
+    breaks: told,
+    plant: ({ tell, ...others }) => ({
+      ...others,
+      tell: (events) => {
+        const version = Math.max(...events.map((event) => event.version))
+        return tell(events.map((event) => ({ ...event, version, event: `${event.chain}@${version}` })))
+      },
+    }),
+  },
+
+  'nobody is told that a chain healed': {
+    breaks: told,
+    plant: ({ tell, ...others }) => ({
+      ...others,
+      tell: (events) => tell(events.filter(({ type }) => type !== 'healed')),
+    }),
+  },
+
+  'what breaks is held against the future': {
+    breaks: told,
+    plant: ({ store, ...others }) => ({
+      ...others,
+      store: { ...store, loadHistories: (persons) => store.loadHistories(persons, Number.POSITIVE_INFINITY) },
+    }),
+  },
+
+  'what a row ahead of the position no longer waits for is not told again': {
+    shownBy: killedWhileTelling,
+    breaks: told,
+    plant: ({ store, ...others }) => ({ ...others, store: { ...store, loadAhead: async () => [] } }),
+  },
+
+  'under which catalogue somebody was derived is forgotten': {
+    breaks: told,
+    plant: ({ store, ...others }) => ({ ...others, store: { ...store, loadCatalogues: async () => new Map() } }),
+  },
+
+  'under which catalogue somebody was derived is known from the future': {
+    shownBy: relaxedWhileTelling,
+    breaks: told,
+    plant: ({ store, ...others }) => ({
+      ...others,
+      store: { ...store, loadCatalogues: (persons) => store.loadCatalogues(persons, Number.POSITIVE_INFINITY) },
+    }),
+  },
+
+  'nothing says that a tick or a request derived somebody under another catalogue': {
+    shownBy: derivedUnderAnother,
+    breaks: told,
+    plant: ({ store, ...others }) => ({
+      ...others,
+      store: {
+        ...store,
+        writeRows: (rows) =>
+          store.writeRows({ ...rows, identities: rows.identities.filter(({ change }) => change !== 'derived') }),
       },
     }),
   },

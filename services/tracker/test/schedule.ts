@@ -32,6 +32,7 @@ interface Limits {
   readonly cacheLimit: number
   readonly flushRows: number
   readonly slice: number
+  readonly watchBeyond: number
 }
 
 export interface Schedule {
@@ -155,6 +156,7 @@ export const schedules: fc.Arbitrary<Schedule> = fc
         cacheLimit: fc.constantFrom(0, 2, 5, 12, 1000),
         flushRows: fc.constantFrom(1, 3, 9, 1000, 1000),
         slice: fc.constantFrom(1, 2, 1000),
+        watchBeyond: fc.constantFrom(0, 3, 1000),
       }),
       { minLength: 1, maxLength: 4 },
     ),

@@ -1,8 +1,9 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { expected } from './expected.ts'
 import { MISTAKES } from './mistakes.ts'
 import { type Schedule, schedules } from './schedule.ts'
-import { expected, type Outcome, type Plant, simulate } from './simulator.ts'
+import { type Outcome, type Plant, simulate } from './simulator.ts'
 
 /**
  * L4: however the log is cut into batches, wherever the tracker dies and starts again, whatever it forgets, and whoever
@@ -64,11 +65,14 @@ describe('the simulator', () => {
     }
     expect([...died].sort()).toEqual([
       'follow',
+      'loadAhead',
       'loadCatalogue',
+      'loadCatalogues',
       'loadDeadlines',
       'loadHistories',
       'loadPositions',
       'putAside',
+      'tell',
       'writePositions',
       'writeRows, customers',
       'writeRows, identities',
@@ -76,7 +80,13 @@ describe('the simulator', () => {
     ])
   })
 
-  it.each(Object.entries(MISTAKES))('finds the mistake that %s', async (_, { plant, breaks }) => {
+  it.each(Object.entries(MISTAKES))('finds the mistake that %s', async (_, { plant, breaks, shownBy }) => {
+    if (shownBy !== undefined) {
+      const [right, wrong] = [await simulate(shownBy), await simulate(shownBy, plant)]
+      expect(right.outcome).toEqual(expected(shownBy, right.logs))
+      expect(breaks(wrong.outcome)).not.toEqual(breaks(expected(shownBy, wrong.logs)))
+      return
+    }
     for (const seed of SEEDS) {
       const found = await fc.check(property(plant, breaks), { seed, numRuns: SCHEDULES, endOnFailure: true })
       // Not because something was thrown: because the outcome is wrong.

@@ -1,29 +1,11 @@
-import { type Catalogue, contentOf, nextDeadline } from '@weaklink/chains'
+import { type BreakEvent, contentOf } from '@weaklink/chains'
 import type { LogRecord } from '@weaklink/event-log'
-import {
-  decodeFact,
-  encodeFact,
-  IMPORT_HEADER,
-  type Interaction,
-  LINK_HEADER,
-  type Person,
-  personKey,
-  personOf,
-  type RawRecord,
-  sameContent,
-} from '@weaklink/interactions'
-import { oracle } from '../../../packages/chains/src/oracle.ts'
+import { encodeFact, IMPORT_HEADER, personKey, personOf, type RawRecord } from '@weaklink/interactions'
 import { beginEpoch } from '../src/epoch.ts'
 import { PartitionTracker } from '../src/partition.ts'
-import {
-  type CustomerRow,
-  type IdentityRow,
-  type ImportCounts,
-  type InteractionRow,
-  type Position,
-  versionOf,
-} from '../src/store.ts'
+import { type CustomerRow, type IdentityRow, type InteractionRow, type Position, versionOf } from '../src/store.ts'
 import type { Following, RejectedRecord } from '../src/writer.ts'
+import { textOf } from './expected.ts'
 import { type ListStore, MemoryStore, NO_ROWS, trackerStoreOf } from './memory-store.ts'
 import { type Entry, type Happening, RECORDED_AT, type Schedule } from './schedule.ts'
 import { misplaced } from './stitching.ts'
@@ -39,6 +21,7 @@ export interface Ports {
   readonly store: ListStore
   readonly putAside: (rejected: readonly RejectedRecord[]) => Promise<void>
   readonly follow: (following: readonly Following[]) => Promise<void>
+  readonly tell: (events: readonly BreakEvent[]) => Promise<void>
 }
 
 /** Stands between a tracker and its ports, anew for every process: what it holds back dies with that. */
@@ -57,6 +40,8 @@ export interface Outcome {
   readonly identities: ReadonlyMap<string, Omit<IdentityRow, 'partition' | 'person'>>
   /** What was put aside, by its coordinates: the reason, and the bytes. */
   readonly rejected: ReadonlyMap<string, string>
+  /** What was told of breaks, by the id of the event: all that was ever told under it, each text once. */
+  readonly told: ReadonlyMap<string, readonly string[]>
   readonly position: Position | null
   /** What the last owner waits for. */
   readonly deadline: number | null
@@ -149,6 +134,7 @@ class World {
   readonly deaths: string[] = []
   readonly #store = new MemoryStore()
   readonly #rejected: { readonly log: Log; readonly offset: number; readonly text: string }[] = []
+  readonly #told = new Map<string, Set<string>>()
   readonly logs: Log[] = []
   #log!: Log
   /** What the log will get. */
@@ -187,11 +173,10 @@ class World {
     do {
       const { limits, catalogues, customerLimit } = this.#schedule
       const process = new Process(this.#log, this.#dyingNext.shift() ?? null)
-      const { store, putAside, follow } = this.#plant(this.#portsOf(process), this.#schedule)
+      const { store, ...others } = this.#plant(this.#portsOf(process), this.#schedule)
       const options = {
         store: trackerStoreOf(store),
-        putAside,
-        follow,
+        ...others,
         partition: 0,
         topic: topicOf(process.log),
         catalogue: catalogues[0]!,
@@ -259,9 +244,29 @@ class World {
       identities: new Map([...identities].map(([key, { partition: _, person: __, ...row }]) => [key, row])),
       misplaced: misplaced(this.#schedule, this.#store, rejected),
       rejected,
+      told: this.#toldOfWhatWasTaken(),
       position: this.#store.positions.get(0) ?? null,
       deadline: this.#owner.tracker.nextDeadline(),
     }
+  }
+
+  /** What is told, and whether whoever is told finds it in the store. */
+  #textOf(event: BreakEvent): string {
+    const person = personOf({
+      ...(event.customer === undefined ? {} : { customer: event.customer }),
+      ...(event.anonymousId === undefined ? {} : { anonymousId: event.anonymousId }),
+    })
+    const isThere = (this.#store.customers.get(personKey(person))?.version ?? 0) >= event.version
+    return `${textOf(event)}${isThere ? '' : ', before it is there'}`
+  }
+
+  #toldOfWhatWasTaken(): ReadonlyMap<string, readonly string[]> {
+    const isTaken = (id: string) => {
+      const version = Number(id.slice(id.indexOf('@') + 1))
+      const log = this.logs[Math.floor(version / EPOCH) - 1]
+      return log !== undefined && version % EPOCH < log.taken
+    }
+    return new Map([...this.#told].flatMap(([id, texts]) => (isTaken(id) ? [[id, [...texts]]] : [])))
   }
 
   /** The ports as a process sees them: each answer takes its time, and none comes to the dead. */
@@ -278,8 +283,11 @@ class World {
       store: {
         loadPositions: () => asked('loadPositions', () => store.loadPositions()),
         loadHistories: (persons, below) => asked('loadHistories', () => store.loadHistories(persons, below)),
+        loadCatalogues: (persons, below) => asked('loadCatalogues', () => store.loadCatalogues(persons, below)),
         loadDeadlines: (partition, partitions) =>
           asked('loadDeadlines', () => store.loadDeadlines(partition, partitions)),
+        loadAhead: (partition, partitions, version) =>
+          asked('loadAhead', () => store.loadAhead(partition, partitions, version)),
         loadCatalogue: (hash) => asked('loadCatalogue', () => store.loadCatalogue(hash)),
         storeCatalogue: (hash, content) => asked('storeCatalogue', () => store.storeCatalogue(hash, content)),
         async writeRows({ interactions, identities, customers }) {
@@ -293,6 +301,13 @@ class World {
         asked('follow', async () => {
           for (const { fact, headers } of following) append(process.log, encodeFact(fact, headers))
         }),
+      tell: (events) =>
+        asked('tell', async () => {
+          for (const event of events) {
+            const texts = this.#told.get(event.event) ?? new Set()
+            this.#told.set(event.event, texts.add(this.#textOf(event)))
+          }
+        }),
       putAside: (rejected) =>
         asked('putAside', async () => {
           for (const { record, rejection } of rejected) {
@@ -304,168 +319,9 @@ class World {
   }
 }
 
+const EPOCH = versionOf(1, 0)
 const topicOf = ({ identity }: Log) => ({ topic: 'interactions', partitions: 1, identity })
 
 async function turns(count: number): Promise<void> {
   for (let k = 0; k < count; k++) await null
 }
-
-/** Somebody as the naive reading knows them. */
-interface Known {
-  readonly person: Person
-  /** In the order in which they came: by id, all ways that it came. */
-  readonly ways: Map<string, { readonly interaction: Interaction; readonly link: string }[]>
-  readonly links: Set<string>
-  readonly withdrawn: Set<string>
-  current: { readonly link: string; readonly customer: string } | null
-  /** Of the record that changed them last, and in force at it. */
-  version: number
-  catalogue: Catalogue
-}
-
-/** Of each id the first way that it came and that was not taken back. */
-function counting({ ways, withdrawn }: Known): { readonly interaction: Interaction; readonly link: string }[] {
-  return [...ways.values()].flatMap((each) => each.find(({ link }) => !withdrawn.has(link)) ?? [])
-}
-
-/** What the naive reading makes of all logs, one record after the other. */
-export function expected({ catalogues, customerLimit }: Schedule, logs: readonly Log[]): Outcome {
-  const known = new Map<string, Known>()
-  const interactions = new Map<string, Omit<InteractionRow, 'partition'>>()
-  const identities = new Map<string, Omit<IdentityRow, 'partition' | 'person'>>()
-  const rejected = new Map<string, string>()
-  let catalogue = catalogues[0]!
-  let tick: number | null = null
-  let position: Position | null = null
-  const knownAs = (person: Person): Known =>
-    known.get(personKey(person)) ?? {
-      ...{ person, ways: new Map(), links: new Set(), withdrawn: new Set(), current: null, version: 0, catalogue },
-    }
-  const chainsOf = (one: Known) =>
-    one.current === null
-      ? oracle(
-          one.person,
-          counting(one).map(({ interaction }) => interaction),
-          one.catalogue,
-          tick,
-        )
-      : []
-  for (const [k, { identity, records: all, taken }] of logs.entries()) {
-    const records = all.slice(0, taken)
-    const counts = { accepted: 0, duplicates: 0, conflicts: 0, rejected: 0 }
-    const imports = new Map<string, Mutable<ImportCounts>>()
-    const importOf = (id: string) => {
-      const one = imports.get(id) ?? { id, accepted: 0, duplicates: 0, conflicts: 0, rejected: 0, ended: false }
-      imports.set(id, one)
-      return one
-    }
-    let newestAt: number | null = null
-    for (const record of records) {
-      const version = versionOf(k + 1, record.offset)
-      const count = (what: keyof typeof counts) => {
-        const importId = record.headers[IMPORT_HEADER]
-        for (const one of importId === undefined ? [counts] : [counts, importOf(importId)]) one[what]++
-      }
-      const reject = (reason: string) => {
-        rejected.set(`${identity}, ${record.offset}`, `${reason}: ${new TextDecoder().decode(record.value)}`)
-        count('rejected')
-      }
-      const decoded = decodeFact(record, record.timestamp)
-      if (!decoded.ok) {
-        reject(decoded.rejection.reason)
-        continue
-      }
-      const { fact } = decoded
-      if (fact.kind === 'tick') {
-        for (const one of known.values()) {
-          const deadline = nextDeadline(chainsOf(one))
-          if (deadline !== null && fact.tick > deadline) Object.assign(one, { version, catalogue })
-        }
-        tick = Math.max(tick ?? fact.tick, fact.tick)
-      } else if (fact.kind === 'import-end') importOf(fact.importId).ended = true
-      else if (fact.kind === 'catalogue') {
-        const stored = catalogues.find(({ hash }) => hash === fact.hash)
-        if (stored === undefined) reject('unknown_catalogue')
-        else catalogue = stored
-      } else if (fact.kind === 'touch') {
-        const one = known.get(personKey(fact.person))
-        if (one !== undefined) Object.assign(one, { version, catalogue })
-      } else if (fact.kind === 'link' || fact.kind === 'unlink') {
-        const anonymousId = fact.kind === 'link' ? fact.link.anonymousId : fact.anonymousId
-        const one = knownAs({ kind: 'anonymous', customer: anonymousId })
-        if (fact.kind === 'unlink' ? one.current === null : one.links.has(fact.link.id)) continue
-        known.set(personKey(one.person), Object.assign(one, { version, catalogue }))
-        const key = `${personKey(one.person)}\0${version}`
-        if (fact.kind === 'unlink') {
-          identities.set(key, { change: 'unlinked', linkId: '', link: '', other: '', version })
-          one.current = null
-          continue
-        }
-        const { id, customer } = fact.link
-        one.links.add(id)
-        const change = one.current === null || one.current.customer === customer ? 'linked' : 'refused'
-        const link = change === 'linked' ? `0-${version}` : ''
-        identities.set(key, { change, linkId: id, link, other: customer, version })
-        if (change === 'refused') reject('identity_conflict')
-        else one.current ??= { link, customer }
-      } else if (fact.kind === 'withdraw') {
-        const one = knownAs({ kind: 'customer', customer: fact.customer })
-        if (one.withdrawn.has(fact.link)) continue
-        known.set(personKey(one.person), Object.assign(one, { version, catalogue }))
-        one.withdrawn.add(fact.link)
-        identities.set(`${personKey(one.person)}\0${version}`, {
-          ...{ change: 'withdrawn', linkId: '', link: fact.link, other: '', version },
-        })
-      } else {
-        const { interaction } = fact
-        const link = record.headers[LINK_HEADER] ?? ''
-        const one = knownAs(personOf(interaction))
-        if (one.withdrawn.has(link)) continue
-        const first = counting(one).find((way) => way.interaction.id === interaction.id)
-        const rowKey = `${personKey(one.person)}\0${interaction.id}\0${link}`
-        const ways = one.ways.get(interaction.id) ?? []
-        if (first !== undefined) {
-          if (first.link !== '' && first.link !== link && !interactions.has(rowKey)) {
-            ways.push({ interaction, link })
-            interactions.set(rowKey, { version, interaction, link, behind: first.link })
-          }
-          if (link !== '') continue
-          count('duplicates')
-          if (!sameContent(first.interaction, interaction)) count('conflicts')
-        } else if (counting(one).length >= customerLimit) reject('customer_limit')
-        else {
-          one.ways.set(interaction.id, [...ways, { interaction, link }])
-          known.set(personKey(one.person), Object.assign(one, { version, catalogue }))
-          if (!interactions.has(rowKey)) interactions.set(rowKey, { version, interaction, link, behind: '' })
-          if (link !== '') continue
-          count('accepted')
-          newestAt = Math.max(newestAt ?? interaction.at, interaction.at)
-        }
-      }
-    }
-    position = {
-      partition: 0,
-      epoch: k + 1,
-      logIdentity: identity,
-      offset: records.length,
-      tick,
-      catalogue: catalogue.hash,
-      newestAt,
-      ...counts,
-      imports: [...imports.values()],
-    }
-  }
-  const customers = new Map(
-    [...known].map(([key, one]) => {
-      const chains = chainsOf(one)
-      const { version, catalogue, current } = one
-      const row = { version, catalogue: catalogue.hash, chains, nextDeadline: nextDeadline(chains) }
-      return [key, { ...row, movedTo: current?.customer ?? null }]
-    }),
-  )
-  const deadlines = [...customers.values()].flatMap((row) => row.nextDeadline ?? [])
-  const deadline = deadlines.length > 0 ? Math.min(...deadlines) : null
-  return { customers, interactions, identities, rejected, position, deadline, misplaced: [] }
-}
-
-type Mutable<T> = { -readonly [K in keyof T]: T[K] }

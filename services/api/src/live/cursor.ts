@@ -1,13 +1,13 @@
 import { createHash } from 'node:crypto'
-import type { EventLog, PartitionRange } from '@weaklink/event-log'
-import { INTERACTIONS_TOPIC, REJECTED_TOPIC } from '@weaklink/interactions'
+import { type EventLog, LogError, type PartitionRange } from '@weaklink/event-log'
+import { BREAKS_TOPIC, INTERACTIONS_TOPIC, REJECTED_TOPIC } from '@weaklink/interactions'
 
 /**
- * Where a live client stands: a **place** in the log is the next offset of every partition of both topics, and its
+ * Where a live client stands: a **place** in the log is the next offset of every partition of its topics, and its
  * **cursor** is that as a compact text, the `id` of an event. It also tells which log it is of: offsets of different
  * logs do not compare.
  *
- *     8 hex digits of the topic's identity . offset of partition 0 . offset of partition 1 … ~ the same of the other topic
+ *     8 hex digits of the topic's identity . offset of partition 0 . offset of partition 1 … ~ the same of the next topic
  */
 interface Part {
   readonly topic: string
@@ -15,7 +15,7 @@ interface Part {
 }
 
 export interface Topics {
-  /** The partitions of both topics; a place has one offset for each. */
+  /** The partitions of all topics; a place has one offset for each. */
   readonly parts: readonly Part[]
   /** Of each topic: its tag, and where its partitions stand in `parts`. */
   readonly topics: readonly {
@@ -29,8 +29,14 @@ export interface Topics {
 export async function topicsOf(log: EventLog): Promise<Topics> {
   const parts: Part[] = []
   const topics: Topics['topics'][number][] = []
-  for (const topic of [INTERACTIONS_TOPIC, REJECTED_TOPIC]) {
-    const { identity, partitions } = await log.describe(topic)
+  for (const topic of [INTERACTIONS_TOPIC, REJECTED_TOPIC, BREAKS_TOPIC]) {
+    const described = await log.describe(topic).catch((error: unknown) => {
+      // Not every log has it: then breaks are told by the tracker in this process, if there is one.
+      if (topic === BREAKS_TOPIC && error instanceof LogError && error.code === 'topic_unknown') return null
+      throw error
+    })
+    if (described === null) continue
+    const { identity, partitions } = described
     const tag = createHash('sha256').update(identity).digest('hex').slice(0, 8)
     topics.push({ topic, tag, first: parts.length, count: partitions })
     for (let partition = 0; partition < partitions; partition++) parts.push({ topic, partition })
@@ -61,7 +67,7 @@ const START = 'start'
 /** Of each topic its tag and offsets. */
 export type Cursor = typeof START | readonly { readonly tag: string; readonly offsets: readonly number[] }[]
 
-const CURSOR = /^[0-9a-f]{8}(?:\.[0-9a-z]{1,11})+~[0-9a-f]{8}(?:\.[0-9a-z]{1,11})+$/
+const CURSOR = /^[0-9a-f]{8}(?:\.[0-9a-z]{1,11})+(?:~[0-9a-f]{8}(?:\.[0-9a-z]{1,11})+){1,2}$/
 
 /** Null where the text is no cursor. */
 export function parseCursor(text: string): Cursor | null {
@@ -96,8 +102,10 @@ export function placeAfter(
   const gaps: Gap[] = []
   for (const [index, { topic, tag, first, count }] of topics.entries()) {
     const was = cursor[index]
-    const beyond = was?.offsets.some((offset, k) => offset > (ranges[first + k]?.end ?? 0))
-    if (was === undefined || was.tag !== tag || was.offsets.length !== count || beyond) {
+    // It began before there was this topic.
+    if (was === undefined) continue
+    const beyond = was.offsets.some((offset, k) => offset > (ranges[first + k]?.end ?? 0))
+    if (was.tag !== tag || was.offsets.length !== count || beyond) {
       gaps.push({ topic, partition: null, reason: 'another_log', from: null, to: null })
       continue
     }

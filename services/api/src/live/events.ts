@@ -75,7 +75,11 @@ const broke = z
     kind: z.enum(['customer', 'anonymous']),
     customer: z.string(),
     chain: z.string(),
-    ordinal: z.int().positive(),
+    ordinal: z
+      .int()
+      .positive()
+      .optional()
+      .describe('Only where the tracker runs in the same process without a topic for breaks.'),
     place: z.string(),
     furthest: z.string(),
     reason: z.enum(['refused', 'abandoned', 'dissatisfied', 'silence']),

@@ -1,12 +1,12 @@
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises'
 import { type EventLog, type LogRecord, PositionOutOfRangeError } from '@weaklink/event-log'
-import { INTERACTIONS_TOPIC } from '@weaklink/interactions'
+import { BREAKS_TOPIC, type Fact, INTERACTIONS_TOPIC } from '@weaklink/interactions'
 import { Problem } from '@weaklink/runtime'
 import type { FastifyBaseLogger } from 'fastify'
 import { type Client, type Framed, wants } from './client.ts'
 import { type Cursor, cursorText, type Gap, placeAfter, rangesOf, type Topics, topicsOf } from './cursor.ts'
 import { frame, type LiveEvent, notice } from './events.ts'
-import { eventOfFact, eventOfRejected, factOf } from './records.ts'
+import { eventOfBreak, eventOfFact, eventOfRejected, factOf } from './records.ts'
 import { LONGEST_WAIT_MS, Waits } from './waits.ts'
 
 /** How often the end of the log is looked at: other processes append to it too, and nothing tells of that. */
@@ -51,6 +51,11 @@ export class Feed {
   /** How many have entered and not left. */
   get entered(): number {
     return this.#entered
+  }
+
+  /** Breaks stand in the log: nobody else need tell them. */
+  get readsBreaks(): boolean {
+    return this.#topics.topics.some(({ topic }) => topic === BREAKS_TOPIC)
   }
 
   /** Before a client follows: from here on the log is read, until as many have left. */
@@ -205,8 +210,7 @@ export class Feed {
     for (const record of records) {
       place[index] = record.offset + 1
       const fact = topic === INTERACTIONS_TOPIC ? factOf(record) : null
-      const happened = fact === null ? null : eventOfFact(fact, record)
-      const event = topic === INTERACTIONS_TOPIC ? happened : eventOfRejected(record)
+      const event = eventIn(topic, record, fact)
       if (event !== null) {
         const text = frame(event.type, event.data, cursorText(this.#topics, place))
         slice.push({ event, text })
@@ -288,6 +292,11 @@ export class Feed {
       client.send(this.#joined.has(client) ? `: heartbeat\nid: ${id}\n\n` : ': heartbeat\n\n')
     }
   }
+}
+
+function eventIn(topic: string, record: LogRecord, fact: Fact | null): LiveEvent | null {
+  if (topic === INTERACTIONS_TOPIC) return fact === null ? null : eventOfFact(fact, record)
+  return topic === BREAKS_TOPIC ? eventOfBreak(record) : eventOfRejected(record)
 }
 
 function framedOf(event: LiveEvent): Framed {

@@ -1,3 +1,4 @@
+import { decodeBreak } from '@weaklink/chains'
 import type { LogRecord } from '@weaklink/event-log'
 import { decodeFact, type Fact, type Interaction, LINK_HEADER } from '@weaklink/interactions'
 import type { Refused } from '../options.ts'
@@ -63,6 +64,25 @@ export function eventOfRejected(record: LogRecord): LiveEvent {
     at: instantText(record.timestamp),
     partition: wholeOf(headers['weaklink-partition']),
     offset: wholeOf(headers['weaklink-offset']),
+  })
+}
+
+/** What broke longer before it was known is history, as an import brings it. */
+const RECENT_MS = 3_600_000
+
+/**
+ * The event of a record of the topic of breaks, null where it tells of none that is new. The same may come twice, after a
+ * crash.
+ */
+export function eventOfBreak({ value }: LogRecord): LiveEvent | null {
+  const told = decodeBreak(value)
+  if (told === null || (told.type !== 'broke' && told.type !== 'changed')) return null
+  if (Date.parse(told.brokeAt) < Date.parse(told.recordedAt) - RECENT_MS) return null
+  const { customer, anonymousId = '', chain, place, furthest, reason, episode, startedAt, lastAt, brokeAt } = told
+  const whose = customer === undefined ? 'anonymous' : 'customer'
+  return eventOf('break', [customer ?? anonymousId], place, {
+    ...{ kind: whose, customer: customer ?? anonymousId, chain, place, furthest, reason, episode, startedAt, lastAt },
+    closedAt: brokeAt,
   })
 }
 

@@ -36,8 +36,8 @@ const DESCRIPTION = `
 Server-sent events. The first one is \`ready\`. The \`id\` of an event says how far you have come: with the header
 \`Last-Event-ID\` (or \`?lastEventId=\`) the stream goes on after it, and you get every interaction, link and rejected record
 once, in the order of the log; \`gap\` says where the log no longer holds them. Without it you get what happens from now on.
-\`break\`, \`waiting\` and what the collector rejected do not stand in the log: they carry no \`id\`, and are told to those who
-are connected. A client that does not keep up is dropped, and goes on with its last id. \`?key=\` takes the key where a
+\`waiting\` and what the collector rejected do not stand in the log: they carry no \`id\`, and are told to those who are
+connected. So is \`break\` where the log has no topic for breaks; where it has, a \`break\` may come twice after a crash. A client that does not keep up is dropped, and goes on with its last id. \`?key=\` takes the key where a
 header cannot be set, as in a browser's EventSource.`
 
 /** What happens, as it happens. */
@@ -45,7 +45,9 @@ export function liveRoute(server: FastifyInstance, options: ApiOptions, limits: 
   const feed = new Feed(options.log, server.log, limits.heartbeatMs)
   const breaks = new Breaks()
   const stopListening = [
-    options.revised?.((row) => feed.tell(breaks.newIn(row, Date.now()))),
+    options.revised?.((row) => {
+      if (!feed.readsBreaks) feed.tell(breaks.newIn(row, Date.now()))
+    }),
     options.refused?.((rejections) => feed.tell(rejections.map(eventOfRefused))),
   ]
   server.addHook('preClose', async () => {
