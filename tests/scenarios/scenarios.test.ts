@@ -115,7 +115,7 @@ async function trackedAt(story: Story, { now }: Look): Promise<PersonChains[]> {
     {
       ...{ store: trackerStoreOf(store), partition: 0, catalogue: story.catalogue },
       topic: { topic: 'interactions', partitions: 1, identity: 'log' },
-      ...{ customerLimit: 1_000, cacheLimit: 1_000, flushRows: 10, slice: 10, watchBeyond: 10 },
+      ...{ customerLimit: 1_000, cacheLimit: () => 1_000, flushRows: 10, slice: 10, watchBeyond: 10 },
       putAside: async () => {},
       follow: async (following) => {
         for (const { fact, headers } of following) append(fact, headers)

@@ -62,15 +62,15 @@ export class Remembered implements History {
  * would not see what the store has not acknowledged.
  */
 export class Histories {
-  readonly #limit: number
+  readonly #limit: () => number
   #recent = new Map<string, Remembered>()
   #older = new Map<string, Remembered>()
   /** In interactions, of which a history counts two on its own. */
   #recentWeight = 0
   #olderWeight = 0
 
-  /** @param limit about how many interactions to hold: for a while it may be a third more */
-  constructor(limit: number) {
+  /** @param limit about how many interactions to hold, which may change: for a while it may be a third more */
+  constructor(limit: () => number) {
     this.#limit = limit
   }
 
@@ -100,7 +100,8 @@ export class Histories {
 
   /** Makes room where there is too much; answers whether anything was dropped. */
   evict(): boolean {
-    if (this.#recentWeight + this.#olderWeight <= this.#limit || this.#recentWeight <= this.#limit / 3) return false
+    const limit = this.#limit()
+    if (this.#recentWeight + this.#olderWeight <= limit || this.#recentWeight <= limit / 3) return false
     const dropped = this.#older
     this.#older = this.#recent
     this.#olderWeight = this.#recentWeight

@@ -5,8 +5,8 @@ import type { StoredHistory, TrackerStore } from './store.ts'
 
 export interface MemoryOptions {
   readonly store: TrackerStore
-  /** How many interactions the cache of histories holds. */
-  readonly cacheLimit: number
+  /** How many interactions the cache of histories may hold at the moment. */
+  readonly cacheLimit: () => number
   /** There for breaks to be told: then it matters which catalogue somebody was derived under. */
   readonly tell?: unknown
 }

@@ -40,8 +40,8 @@ export interface PartitionOptions extends WriterOptions {
   readonly catalogue: Catalogue
   /** Beyond this many stored interactions a customer's further ones are rejected. */
   readonly customerLimit: number
-  /** How many interactions the cache of histories holds. */
-  readonly cacheLimit: number
+  /** How many interactions the cache of histories may hold at the moment. */
+  readonly cacheLimit: () => number
   /** Interactions that are written together. */
   readonly flushRows: number
   /** How many customers are loaded, derived or written at once, so that a million of them stay small. */
@@ -165,7 +165,7 @@ export class PartitionTracker {
    */
   async #flushWhatIsDue(): Promise<void> {
     const { flushRows, cacheLimit } = this.#options
-    if (this.#pinned >= Math.max(cacheLimit / 2, flushRows)) await this.flush()
+    if (this.#pinned >= Math.max(cacheLimit() / 2, flushRows)) await this.flush()
     else if (this.#writer.waiting >= flushRows) {
       await this.#writer.idle()
       this.#startWrite(0, null)

@@ -122,8 +122,7 @@ export async function startTracker(options: TrackerOptions): Promise<Tracker> {
       const tracker = await PartitionTracker.open(
         {
           ...settings,
-          // Also where all partitions come to this tracker.
-          cacheLimit: settings.cacheLimit / topic.partitions,
+          cacheLimit: () => settings.cacheLimit / Math.max(1, partitions.size),
           partition,
           topic,
           putAside: (rejected) => putAside(log, rejected),

@@ -174,6 +174,7 @@ class World {
       const { limits, catalogues, customerLimit } = this.#schedule
       const process = new Process(this.#log, this.#dyingNext.shift() ?? null)
       const { store, ...others } = this.#plant(this.#portsOf(process), this.#schedule)
+      const limit = limits[this.#started++ % limits.length]!
       const options = {
         store: trackerStoreOf(store),
         ...others,
@@ -181,7 +182,8 @@ class World {
         topic: topicOf(process.log),
         catalogue: catalogues[0]!,
         customerLimit,
-        ...limits[this.#started++ % limits.length]!,
+        ...limit,
+        cacheLimit: () => limit.cacheLimit,
       }
       this.#owner = process
       await process.live(async () => {

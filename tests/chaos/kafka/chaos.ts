@@ -21,7 +21,7 @@ import {
 import { chance } from '../../../services/simulator/src/index.ts'
 import { clickhouseStore, followedPositions } from '../../../services/tracker/src/index.ts'
 import { weaklink } from '../../support/weaklink.ts'
-import { type Comparison, compare } from './compare.ts'
+import { brokenText, type Comparison, compare } from './compare.ts'
 import { type Content, contentOf, keyOf, poison } from './content.ts'
 import { Part } from './parts.ts'
 
@@ -111,6 +111,7 @@ class Company {
   #poisoned = 0
   /** By place in the log, poison that was acknowledged. */
   readonly #poison = new Map<string, { readonly n: number; readonly partition: number; readonly offset: number }>()
+  readonly #brokenBefore = new Map<string, string>()
   readonly #faults: Record<string, number> = {}
   readonly #fell: string[] = []
   #started = 0
@@ -172,6 +173,9 @@ class Company {
       (error: Error) => error.message,
     )
     if (!/--new-log/.test(refused)) throw new Error(`A tracker of another log did not refuse as it should: ${refused}`)
+    for (const { id, place, reason, closedAt } of await this.#ask<Broken>(BROKEN)) {
+      this.#brokenBefore.set(id, brokenText(place, reason, Number(closedAt)))
+    }
     const moved = await migrate('--partitions', String(partitions), '--new-log')
     if (moved.status !== 0) throw new Error(`weaklink migrate --new-log failed: ${moved.stderr}`)
     this.#collector = new Part('collector', this.#folder, ['--services', 'collector', '--port', '0'], this.#environment)
@@ -204,7 +208,7 @@ class Company {
     let told = 0
     for (let count = 0; count < faults || this.kills() < kills || elapsed() < seconds || !done; count++) {
       await this.#fault(count)
-      await sleep(this.#draw.between(200, Math.max(400, (seconds * 1_000) / faults)))
+      await sleep(this.#draw.between(100, Math.max(300, (seconds * 600) / faults)))
       if (elapsed() - told < 20) continue
       told = elapsed()
       say(
@@ -253,6 +257,7 @@ class Company {
       log: this.#log,
       clickhouse: this.#clickhouse,
       poison: [...this.#poison.values()],
+      brokenBefore: this.#brokenBefore,
       partitions: this.#options.partitions,
       environment: this.#environment,
       dataDir: join(this.#folder, 'cli'),
@@ -496,6 +501,16 @@ class Company {
     }
   }
 }
+
+interface Broken {
+  readonly id: string
+  readonly place: string
+  readonly reason: string
+  readonly closedAt: number
+}
+
+const BROKEN = `
+  SELECT id, place, reason, toUnixTimestamp64Milli(assumeNotNull(closedAt)) AS closedAt FROM chains WHERE state = 'broken'`
 
 function signal(pid: number, name: NodeJS.Signals): boolean {
   try {

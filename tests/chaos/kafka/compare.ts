@@ -1,7 +1,8 @@
-import { builtinCatalogue, type Chain } from '../../../packages/chains/src/index.ts'
+import { type BreakEvent, builtinCatalogue, type Chain, decodeBreak } from '../../../packages/chains/src/index.ts'
 import { connect, DEFAULT_DATABASE, type Endpoint, type Store } from '../../../packages/clickhouse/src/index.ts'
 import type { KafkaLog } from '../../../packages/event-log/src/kafka/index.ts'
 import {
+  BREAKS_TOPIC,
   decodeFact,
   INTERACTIONS_TOPIC,
   type Person,
@@ -21,6 +22,8 @@ export interface Kept {
   readonly partitions: number
   /** Acknowledged records that nobody can take in. */
   readonly poison: readonly { readonly n: number; readonly partition: number; readonly offset: number }[]
+  /** By chain, what was broken before there was a topic that told of it. */
+  readonly brokenBefore: ReadonlyMap<string, string>
   readonly environment: NodeJS.ProcessEnv
   readonly dataDir: string
 }
@@ -32,6 +35,8 @@ export interface Comparison {
   /** Of each kind what is wrong, the first few of them; empty where all is right. */
   readonly wrong: Readonly<Record<string, readonly string[]>>
   readonly rejected: number
+  /** Events of `weaklink.breaks`, those that came again included. */
+  readonly told: number
   /** Reports that were held against the naive ones. */
   readonly reports: number
 }
@@ -57,6 +62,7 @@ export async function compare(kept: Kept): Promise<Comparison> {
     await compareChains(store, expected, content, blame)
     await compareInteractions(store, content, blame)
     const rejected = await compareRejected(kept, blame)
+    const told = await compareBreaks(kept, expected, blame)
     const newest = Math.max(...positions.map(({ tick }) => tick ?? Number.NEGATIVE_INFINITY))
     for (const question of QUESTIONS) await compareReport(kept, expected, question, newest, blame)
     return {
@@ -65,6 +71,7 @@ export async function compare(kept: Kept): Promise<Comparison> {
       chains: expected.reduce((sum, { chains }) => sum + chains.length, 0),
       wrong,
       rejected,
+      told,
       reports: QUESTIONS.length,
     }
   } finally {
@@ -176,6 +183,52 @@ async function compareRejected({ log, poison, partitions }: Kept, blame: Blame):
   }
   return places.size
 }
+
+/** Who reads the topic of breaks as its page says knows what is broken. */
+async function compareBreaks(
+  { log, brokenBefore }: Kept,
+  expected: readonly PersonChains[],
+  blame: Blame,
+): Promise<number> {
+  const known = new Map<string, BreakEvent>()
+  let told = 0
+  for (const { partition, start, end } of await log.ranges(BREAKS_TOPIC)) {
+    for (let position = start; position < end; ) {
+      const records = await log.read(BREAKS_TOPIC, partition, position, 1_000)
+      for (const { value } of records) {
+        const event = decodeBreak(value)
+        if (event === null) {
+          blame('breaks', 'an event that cannot be read')
+          continue
+        }
+        told++
+        const before = known.get(event.chain)
+        if (before === undefined || event.version > before.version) known.set(event.chain, event)
+      }
+      position = (records.at(-1)?.offset ?? end) + 1
+    }
+  }
+  const lost = new Map(brokenBefore)
+  for (const [chain, { type, place, reason, brokeAt }] of known) {
+    if (type === 'broke' || type === 'changed') lost.set(chain, brokenText(place, reason, Date.parse(brokeAt)))
+    else lost.delete(chain)
+  }
+  for (const { chains } of expected) {
+    for (const { id, state, place, reason, closedAt } of chains) {
+      if (state !== 'broken') continue
+      const ought = brokenText(place, reason, closedAt)
+      const is = lost.get(id)
+      lost.delete(id)
+      if (is !== ought) blame('breaks', `${id} was told as ${is}, and is ${ought}`)
+    }
+  }
+  for (const [chain, text] of lost) blame('breaks', `${chain} was told as ${text}, and is not broken`)
+  return told
+}
+
+/** What is broken, as a line. */
+export const brokenText = (place: string, reason: string | null, closedAt: number | null): string =>
+  `${reason} at ${place}, ${new Date(closedAt ?? 0).toISOString()}`
 
 async function compareReport(
   { environment, dataDir }: Kept,
