@@ -6,7 +6,9 @@ import { afterEach, describe, expect, test } from 'vitest'
 import { type Broker, startBroker } from '../../../infra/kafka/broker.ts'
 import { describeOnKafka, describeWithJava, ownName } from '../../../tests/support/kafka.ts'
 import type { Consumer, EventLog, PartitionHandler } from '../src/index.ts'
+import { Fetcher } from '../src/kafka/fetcher.ts'
 import { type KafkaLog, type KafkaOptions, openKafkaLog } from '../src/kafka/index.ts'
+import { clusterOf } from '../src/kafka/wire.ts'
 import { eventually, failureOf, Recorder, readAll, record, text } from './contract.ts'
 
 const opened: EventLog[] = []
@@ -151,6 +153,39 @@ await describeOnKafka('a log on Kafka', ({ brokers }) => {
     expect(recorder.received.size).toBe(0)
     await expect(log.read(topic, 0, 10, 1)).rejects.toMatchObject({ code: 'position_out_of_range', start: 40 })
     expect(await log.ranges(topic)).toEqual([{ partition: 0, start: 40, end: 100 }])
+  })
+
+  test('an answer that comes for where a partition was read before is none for where it is read now', async () => {
+    const topic = ownName('elsewhere')
+    const log = open(brokers)
+    await log.createTopic(topic, 1)
+    await log.append(
+      topic,
+      range(0, 100).map((n) => record(0, `${n}`)),
+    )
+    const fetcher = new Fetcher({
+      cluster: clusterOf(kafkaAt(brokers)),
+      topic,
+      check: async () => {},
+      outOfRange: async () => new Error('out of range'),
+      unreadable: () => new Error('unreadable'),
+      onTrouble() {},
+    })
+    for (const from of range(0, 20)) {
+      const end = (await log.ranges(topic))[0]!.end
+      expect(await fetcher.read(0, end)).toEqual({ records: [], next: end })
+      // The broker is being asked from the end on when somebody else begins further in front, and something comes.
+      const [{ records }] = await Promise.all([
+        sleep(from).then(() => {
+          fetcher.forget(0)
+          return fetcher.read(0, from)
+        }),
+        sleep(from).then(() => log.append(topic, [record(0, 'new')])),
+      ])
+      expect(records[0]?.offset).toBe(from)
+      fetcher.forget(0)
+    }
+    await fetcher.ended()
   })
 
   test('a topic that is deleted and created anew while it is read is a named error', async () => {

@@ -160,10 +160,10 @@ function nearestRank(sorted: readonly number[], percent: number): number | null 
 }
 
 function settledThrough(units: readonly Unit[]): string | null {
-  const dayOf = (unit: Unit) => new Date(unit.startedAt).toISOString().slice(0, 10)
-  const settled = units.map(dayOf).filter((day) => {
-    const started = units.filter((unit) => dayOf(unit) <= day)
-    const ended = started.filter((unit) => unit.state !== 'open')
+  const dated = units.map(({ startedAt, state }) => ({ day: new Date(startedAt).toISOString().slice(0, 10), state }))
+  const settled = [...new Set(dated.map(({ day }) => day))].filter((one) => {
+    const started = dated.filter(({ day }) => day <= one)
+    const ended = started.filter(({ state }) => state !== 'open')
     return ended.length * 100 >= started.length * 99
   })
   return settled.sort().at(-1) ?? null

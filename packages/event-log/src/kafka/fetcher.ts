@@ -182,10 +182,11 @@ export class Fetcher implements Source {
     this.#asked.add(leader)
     try {
       const broker: Broker = await cluster.findBroker({ nodeId: leader })
+      const asked = new Map(readings.map((reading) => [reading.partition, { reading, position: reading.position }]))
       const fetched = await fetchPartitions(broker, topic, readings, LIMITS)
       if (this.#pauseMs > 0) this.#options.onTrouble(null)
       this.#pauseMs = 0
-      for (const one of fetched) await this.#take(one)
+      for (const one of fetched) await this.#take(one, asked.get(one.partition))
     } catch (error) {
       await this.#troubled(error)
     } finally {
@@ -194,10 +195,13 @@ export class Fetcher implements Source {
     }
   }
 
-  async #take({ partition, error, records, next, end, held, unreadable }: FetchedPartition): Promise<void> {
+  async #take(
+    { partition, error, records, next, end, held, unreadable }: FetchedPartition,
+    asked: { readonly reading: Reading; readonly position: number } | undefined,
+  ): Promise<void> {
     const reading = this.#readings.get(partition)
-    // It was forgotten, or begun anew elsewhere, while the broker was asked.
-    if (reading === undefined || reading.chunk !== null) return
+    // It was forgotten, or goes on elsewhere, since the broker was asked: this is no answer to what is wanted now.
+    if (reading === undefined || reading !== asked?.reading || reading.position !== asked.position) return
     if (error !== null) {
       if (typeOf(error) !== 'OFFSET_OUT_OF_RANGE') throw error
       // Perhaps since the topic is another one by now: that is to be said then.

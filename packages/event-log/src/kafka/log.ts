@@ -46,7 +46,9 @@ const RETRY = { retries: 3, initialRetryTime: 200, maxRetryTime: 3_000 }
 /** How often something is tried anew that a moment later may be right: another leader, a topic that was just created. */
 const ATTEMPTS = 5
 const ATTEMPT_MS = 200
-const READ = { maxWaitMs: 0, maxBytes: 16_000_000, partitionBytes: 2_000_000 }
+/** Of a read: at most so much, and about so much for each record that is wanted; one batch comes in any case. */
+const READ_BYTES = 2_000_000
+const RECORD_BYTES = 2_000
 const PASSING =
   /^(NOT_LEADER_FOR_PARTITION|LEADER_NOT_AVAILABLE|FENCED_LEADER_EPOCH|UNKNOWN_LEADER_EPOCH|REPLICA_NOT_AVAILABLE|KAFKA_STORAGE_ERROR|OFFSET_NOT_AVAILABLE)$/
 
@@ -163,7 +165,7 @@ class ProtocolLog implements KafkaLog {
   async read(topic: string, partition: number, position: number, max: number): Promise<readonly LogRecord[]> {
     checkPosition({ topic, partitions: 0 }, partition, position)
     for (let next = position; ; ) {
-      const fetched = await this.#fetch(topic, partition, next)
+      const fetched = await this.#fetch(topic, partition, next, Math.min(READ_BYTES, Math.max(1, max) * RECORD_BYTES))
       if (fetched.records.length > 0) return fetched.records.slice(0, Math.max(0, max))
       if (fetched.unreadable !== null) throw batchUnreadable(topic, partition, fetched.unreadable)
       if (fetched.next === next) return []
@@ -173,7 +175,7 @@ class ProtocolLog implements KafkaLog {
 
   async unreadableBatch(topic: string, partition: number, position: number): Promise<UnreadableBatch | null> {
     checkPosition({ topic, partitions: 0 }, partition, position)
-    const { records, unreadable } = await this.#fetch(topic, partition, position)
+    const { records, unreadable } = await this.#fetch(topic, partition, position, 1)
     return records.length > 0 ? null : unreadable
   }
 
@@ -228,15 +230,19 @@ class ProtocolLog implements KafkaLog {
     return this.#closed
   }
 
-  /** One answer of the broker that leads the partition. */
-  async #fetch(topic: string, partition: number, position: number): Promise<FetchedPartition> {
+  /** One answer of the broker that leads the partition: about so many bytes, at least one batch. */
+  async #fetch(topic: string, partition: number, position: number, bytes: number): Promise<FetchedPartition> {
     checkPartition(await this.#described(topic), partition)
     return await this.#withReader(topic, async () => {
       const leader = this.#reader
         .findTopicPartitionMetadata(topic)
         .find(({ partitionId }) => partitionId === partition)?.leader
       const broker: Broker = await this.#reader.findBroker({ nodeId: leader ?? -1 })
-      const [fetched] = await fetchPartitions(broker, topic, [{ partition, position }], READ)
+      const [fetched] = await fetchPartitions(broker, topic, [{ partition, position }], {
+        maxWaitMs: 0,
+        maxBytes: bytes,
+        partitionBytes: bytes,
+      })
       if (fetched === undefined)
         throw new LogError('refused_for_now', `the broker said nothing of partition ${partition}`)
       if (fetched.error !== null) {
