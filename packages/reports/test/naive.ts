@@ -98,12 +98,14 @@ export function naiveBreakpoints(
 }
 
 function breakpointsOf(units: readonly Unit[]): BreakpointsReport['groups'][number]['breakpoints'] {
-  const places = new Set(units.flatMap((unit) => placesOf(unit).map((met) => met.interaction.touchpoint)))
+  const placed = units.map((unit) => ({ unit, places: placesOf(unit) }))
+  const all = placed.flatMap(({ places }) => places)
+  const places = new Set(all.map((met) => met.interaction.touchpoint))
   const broken = units.filter((unit) => unit.state === 'broken').length
   const rows = [...places].map((touchpoint) => {
-    const mets = units.flatMap(placesOf).filter((met) => met.interaction.touchpoint === touchpoint)
-    const reaching = units.filter((unit) =>
-      placesOf(unit).some((met) => !met.epilogue && met.interaction.touchpoint === touchpoint),
+    const mets = all.filter((met) => met.interaction.touchpoint === touchpoint)
+    const reaching = placed.filter(({ places }) =>
+      places.some((met) => !met.epilogue && met.interaction.touchpoint === touchpoint),
     )
     const here = units.filter((unit) => unit.place === touchpoint)
     const inState = (state: State) => here.filter((unit) => unit.state === state)
