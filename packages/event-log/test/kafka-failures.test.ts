@@ -209,6 +209,26 @@ await describeOnKafka('a log on Kafka', ({ brokers }) => {
     expect(recorder.texts(0)).toEqual(['a', 'b'])
   })
 
+  test('a topic that is deleted leaves the others alone', async () => {
+    const [gone, stays] = [ownName('gone'), ownName('stays')]
+    const log = open(brokers)
+    for (const topic of [gone, stays]) {
+      await log.createTopic(topic, 1)
+      await log.append(topic, [record(0, 'a')])
+      await log.ranges(topic)
+      await log.read(topic, 0, 0, 1)
+    }
+    await (await adminOf(brokers)).deleteTopics({ topics: [gone] })
+    await eventually(() => expect(log.describe(gone)).rejects.toMatchObject({ code: 'topic_unknown' }))
+    expect((await log.read(stays, 0, 0, 1)).map(text)).toEqual(['a'])
+    expect(await log.ranges(stays)).toEqual([{ partition: 0, start: 0, end: 1 }])
+    expect(await log.append(stays, [record(0, 'b')])).toEqual([1])
+    await expect(log.append(gone, [record(0, 'b')])).rejects.toMatchObject({
+      message: expect.stringContaining(`no topic ${gone}`),
+    })
+    expect(await log.append(stays, [record(0, 'c')])).toEqual([2])
+  })
+
   test('aborted transactions are not read, committed ones are, and the end is reached behind their marks', async () => {
     const topic = ownName('transactions')
     const log = open(brokers)

@@ -62,7 +62,9 @@ export function naiveBreakpoints(
   if (by.length === 0) groups.set('[]', [])
   for (const unit of selected) {
     const key = JSON.stringify(by.map((name) => keyValue(unit, name)))
-    groups.set(key, [...(groups.get(key) ?? []), unit])
+    const members = groups.get(key) ?? []
+    members.push(unit)
+    groups.set(key, members)
   }
   const broken = (members: readonly Unit[]) => members.filter((unit) => unit.state === 'broken').length
 

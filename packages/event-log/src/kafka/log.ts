@@ -45,6 +45,8 @@ const REQUEST_MS = 15_000
 const RETRY = { retries: 3, initialRetryTime: 200, maxRetryTime: 3_000 }
 /** How often something is tried anew that a moment later may be right: another leader, a topic that was just created. */
 const ATTEMPTS = 5
+/** A topic that was created is known everywhere within a moment, which may take longer on a busy cluster. */
+const SOON_ATTEMPTS = 50
 const ATTEMPT_MS = 200
 /** Of a read: at most so much, and about so much for each record that is wanted; one batch comes in any case. */
 const READ_BYTES = 2_000_000
@@ -102,11 +104,15 @@ class ProtocolLog implements KafkaLog {
     this.#check(topic)
     checkPartitionCount(topic, partitions)
     const { replication, entries } = settingEntries(settings)
-    await this.#ask(`creating topic ${topic}`, (admin) =>
-      admin.createTopics({
-        waitForLeaders: true,
-        topics: [{ topic, numPartitions: partitions, replicationFactor: replication, configEntries: entries }],
-      }),
+    await this.#ask(
+      `creating topic ${topic}`,
+      (admin) =>
+        admin.createTopics({
+          // `describe` is asked until it knows the topic.
+          waitForLeaders: false,
+          topics: [{ topic, numPartitions: partitions, replicationFactor: replication, configEntries: entries }],
+        }),
+      topic,
     )
     const described = await this.#soon(() => this.describe(topic), 'topic_unknown')
     if (described.partitions !== partitions) throw partitionsDiffer(described, partitions)
@@ -311,8 +317,8 @@ class ProtocolLog implements KafkaLog {
       try {
         return await work()
       } catch (error) {
-        if (!(error instanceof LogError && error.code === code) || attempt === ATTEMPTS) throw error
-        await sleep(ATTEMPT_MS * attempt)
+        if (!(error instanceof LogError && error.code === code) || attempt === SOON_ATTEMPTS) throw error
+        await sleep(ATTEMPT_MS)
       }
     }
   }
@@ -347,10 +353,19 @@ class ProtocolLog implements KafkaLog {
     const fault = faultOf(error, `${place} on ${this.#place}`)
     if (fault.code === 'unreachable') this.#trouble = fault.message
     if (fault.code === 'topic_unknown' && !(error instanceof LogError)) {
-      this.#known.delete(topic ?? '')
+      this.#forget(topic ?? '')
       return new LogError('topic_unknown', `there is no topic ${topic} in ${this.#place}`, { cause: error })
     }
     return fault
+  }
+
+  /** kafkajs goes on asking for a topic that is gone, and fails for all others with it. */
+  #forget(topic: string): void {
+    this.#known.delete(topic)
+    this.#reader.targetTopics.delete(topic)
+    const admin = this.#admin
+    this.#admin = null
+    admin?.then((one) => one.disconnect()).catch(() => {})
   }
 
   #check(topic: string): void {

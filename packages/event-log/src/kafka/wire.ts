@@ -9,6 +9,8 @@ import type { Kafka } from 'kafkajs'
 
 /** The brokers of a cluster, and which of them leads a partition. */
 export interface Cluster {
+  /** Topics whose leaders are asked for, all together: one that is gone fails the others. */
+  readonly targetTopics: Set<string>
   connect(): Promise<void>
   disconnect(): Promise<void>
   isConnected(): boolean
