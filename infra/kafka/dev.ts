@@ -24,6 +24,10 @@ interface Order {
 }
 
 function order(args: readonly string[]): Order {
+  if (args.includes('--help') || args.includes('-h')) {
+    process.stdout.write(`${USAGE}\n`)
+    process.exit(0)
+  }
   const options = {
     port: { type: 'string', default: '9092' },
     fresh: { type: 'boolean', default: false },
@@ -73,7 +77,8 @@ async function main({ port, fresh, directory }: Order): Promise<void> {
 }
 
 function greeting({ brokers, directory }: Broker): string {
-  return `Apache Kafka answers on ${brokers}; its data and broker.log are in ${directory}. Ctrl-C ends it.
+  return `Apache Kafka answers on ${brokers}; its data and broker.log are in ${directory}.
+Ctrl-C ends it; from elsewhere: kill ${process.pid}
 
 In another terminal:
 

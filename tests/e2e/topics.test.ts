@@ -108,7 +108,7 @@ await describeWithJava('topics in Kafka', () => {
     expect(ok).toBe(true)
     expect(lines).toContain(`good topic ${INTERACTIONS_TOPIC}: 3 partitions, 1 replicas, kept for 30d, LogAppendTime`)
     expect(lines.filter((line) => line.startsWith('good log, partition'))).toHaveLength(3)
-    expect(lines).toContain('remark trackers: none runs: weaklink up --services tracker')
+    expect(lines).toContain('remark trackers: none runs, so nothing is taken in: weaklink up --services tracker')
   })
 
   it('rejected records are listed and replayed, each into the partition of its customer', async () => {

@@ -145,6 +145,8 @@ export class Delivery implements Consumer {
       const { records, next } = await this.#source.read(partition, position)
       if (this.#stopping || run.lost) break
       if (records.length > 0) {
+        if (records[0]!.offset < position)
+          throw new Error(`offset ${records[0]?.offset} came, expected ${position} or more`)
         run.hungrySince = null
         await this.#call(() => this.#handler.records(partition, records))
         // Reading may be synchronous: a handler that never waits must not starve everything else.

@@ -96,6 +96,16 @@ describe('a batch', () => {
     )
   })
 
+  test('that unpacks to very much comes alone: what is behind it waits', async () => {
+    const log = open((await realKafka()).brokers ?? [], 'zstd')
+    const topic = ownName('bombs')
+    await log.createTopic(topic, 1)
+    const zeros = { partition: 0, key: null, value: Buffer.alloc(40_000_000) }
+    for (let n = 0; n < 3; n++) await log.append(topic, [zeros])
+    expect((await log.read(topic, 0, 0, 10_000)).map(({ offset }) => offset)).toEqual([0])
+    expect((await readAll(log, topic, 0)).length).toBe(3)
+  })
+
   test('that claims another compression, or to be endless, is an error', () => {
     expect(() => decompressed(Buffer.from('x'), 7)).toThrow('its compression is number 7')
     for (const attributes of [1, 2, 3, 4])

@@ -196,6 +196,7 @@ await describeOnKafka('a log on Kafka', ({ brokers }) => {
     const recorder = new Recorder()
     const consumer = await consume(log, topic, recorder)
     await eventually(() => expect(recorder.texts(0)).toEqual(['a', 'b']))
+    const failed = failureOf(consumer)
     const admin = await adminOf(brokers)
     await admin.deleteTopics({ topics: [topic] })
     const other = open(brokers)
@@ -204,7 +205,7 @@ await describeOnKafka('a log on Kafka', ({ brokers }) => {
       topic,
       ['x', 'y', 'z'].map((value) => record(0, value)),
     )
-    const error = await failureOf(consumer)
+    const error = await failed
     expect(error).toMatchObject({ code: 'topic_recreated' })
     expect(recorder.texts(0)).toEqual(['a', 'b'])
   })
@@ -227,6 +228,44 @@ await describeOnKafka('a log on Kafka', ({ brokers }) => {
       message: expect.stringContaining(`no topic ${gone}`),
     })
     expect(await log.append(stays, [record(0, 'c')])).toEqual([2])
+  })
+
+  test('partitions that somebody adds end whoever reads: customers would stand elsewhere than their history', async () => {
+    const topic = ownName('grown')
+    const log = open(brokers)
+    const before = await log.createTopic(topic, 1)
+    const recorder = new Recorder()
+    const consumer = await consume(log, topic, recorder)
+    await eventually(() => expect(recorder.caughtUpAt.get(0)).toContain(0))
+    const failed = failureOf(consumer)
+    const admin = await adminOf(brokers)
+    await admin.createPartitions({ topicPartitions: [{ topic, count: 2 }] })
+    await eventually(async () => {
+      const after = await log.describe(topic)
+      expect(after).toMatchObject({ partitions: 2 })
+      expect(after.identity).not.toBe(before.identity)
+    })
+    expect(await failed).toMatchObject({ code: 'topic_recreated' })
+  })
+
+  test('one that is idle for long is not one that stands still', async () => {
+    const topic = ownName('idle')
+    const log = open(brokers, { stallMs: 1_000 })
+    await log.createTopic(topic, 1)
+    const recorder = new Recorder()
+    const consumer = await consume(log, topic, recorder)
+    let ended = false
+    consumer.done
+      .catch(() => {})
+      .finally(() => {
+        ended = true
+      })
+    for (let n = 0; n < 6; n++) {
+      await sleep(1_150)
+      await log.append(topic, [record(0, `${n}`)])
+    }
+    await eventually(() => expect(recorder.texts(0)).toHaveLength(6))
+    expect(ended).toBe(false)
   })
 
   test('aborted transactions are not read, committed ones are, and the end is reached behind their marks', async () => {
@@ -417,10 +456,11 @@ await describeWithJava('a broker', () => {
     const recorder = new Recorder()
     const consumer = await consume(log, topic, recorder)
     await eventually(() => expect(recorder.texts(0)).toEqual(['a', 'b']))
+    const failed = failureOf(consumer)
     await broker.kill('SIGKILL')
     await broker.wipe()
     await broker.start()
-    expect(await failureOf(consumer)).toMatchObject({ code: 'topic_unknown', message: expect.stringContaining(topic) })
+    expect(await failed).toMatchObject({ code: 'topic_unknown', message: expect.stringContaining(topic) })
     const other = open(broker.brokers)
     await other.createTopic(topic, 1)
     await other.append(topic, [record(0, 'x')])

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { builtinCatalogue, type Catalogue, parseCatalogue } from '@weaklink/chains'
-import type { EventLog } from '@weaklink/event-log'
+import { type EventLog, LogError } from '@weaklink/event-log'
 import { INTERACTIONS_TOPIC } from '@weaklink/interactions'
 import { catalogueInForce } from '@weaklink/reports'
 import { positionIn, startTracker, TRACKER_GROUP, type Tracker, type TrackerStore } from '@weaklink/tracker'
@@ -116,7 +116,17 @@ async function requireFollowed(log: EventLog, store: TrackerStore): Promise<void
 export const A_MOMENT_RECORDS = 20_000
 
 /** Says so where something in the log is in no answer yet: an interrupted import left it, or a tracker is behind. */
-export async function sayWhatWaits({ terminal, workspace }: Run): Promise<void> {
+export async function sayWhatWaits(run: Run): Promise<void> {
+  try {
+    await sayHowMuchWaits(run)
+  } catch (error) {
+    // The answer comes from ClickHouse, and is right as far as it goes.
+    if (!(error instanceof LogError && error.retryHelps)) throw error
+    run.terminal.note(`Whether something waits that is not in this answer yet cannot be said: ${error.message}`)
+  }
+}
+
+async function sayHowMuchWaits({ terminal, workspace }: Run): Promise<void> {
   const isKafka = (await workspace.openKafka()) !== null
   if (!isKafka && !existsSync(join(workspace.directory, 'log'))) return
   const log = await workspace.openLog()

@@ -21,7 +21,7 @@ import type { EmbeddedLog } from '@weaklink/event-log/embedded'
 import type { KafkaLog } from '@weaklink/event-log/kafka'
 import { eventHeaders, INTERACTIONS_TOPIC, RECORD_HEADER, REJECTED_TOPIC } from '@weaklink/interactions'
 import { InUseError, retry } from '@weaklink/runtime'
-import { clickhouseStore, type TrackerStore } from '@weaklink/tracker'
+import { clickhouseStore, followedPositions, type Position, type TrackerStore } from '@weaklink/tracker'
 import { CommandError, UsageError } from './terminal.ts'
 import { type Service, serviceOf } from './up/service.ts'
 
@@ -187,6 +187,31 @@ export interface LogPlace {
   readonly directory: string
   readonly environment: Readonly<Record<string, string | undefined>>
 }
+
+/**
+ * Records of the embedded log of a directory that were never taken in, where that is the log that was followed so far, or
+ * none was: once another log is followed, nobody looks at them any more.
+ */
+export async function recordsLeftBehind(directory: string, positions: readonly Position[]): Promise<number> {
+  if (!existsSync(join(directory, 'log'))) return 0
+  const log = await openEmbedded(directory)
+  try {
+    const { identity } = await log.describe(INTERACTIONS_TOPIC)
+    const followed = followedPositions(positions)
+    if (followed.some(({ logIdentity }) => logIdentity !== identity)) return 0
+    const ranges = await log.ranges(INTERACTIONS_TOPIC)
+    const taken = (partition: number) => followed.find((one) => one.partition === partition)?.offset
+    return ranges.reduce((sum, { partition, start, end }) => sum + end - (taken(partition) ?? start), 0)
+  } finally {
+    await log.close()
+  }
+}
+
+/** What to do about them. */
+export const leftBehindText = (directory: string, records: number): string =>
+  `The embedded log in ${directory} holds ${records.toLocaleString('en-US')} records that are not taken in, and once Kafka is ` +
+  'followed nobody looks at them any more. Unset KAFKA_BROKERS, let weaklink up on this directory take them in (weaklink ' +
+  'doctor says when), and come back.'
 
 /** The Kafka that the environment names, whatever topics it has; null where it names none. */
 export async function openKafka(environment: LogPlace['environment']): Promise<KafkaLog | null> {

@@ -51,7 +51,8 @@ export function positionIn(
 ): Position {
   const followed = followedPositions(positions)
   const [some] = followed
-  if (some !== undefined && some.logIdentity !== identity) throw new LogChangedError(topic, some.logIdentity, identity)
+  const other = followed.find(({ logIdentity }) => logIdentity !== identity)
+  if (other !== undefined) throw new LogChangedError(topic, other.logIdentity, identity)
   const found = followed.find((one) => one.partition === partition)
   return found ?? beginning(partition, start, { identity, epoch: some?.epoch ?? 1, tick: null, catalogue })
 }
@@ -71,7 +72,8 @@ export async function beginEpoch(
 ): Promise<{ readonly epoch: number; readonly before: string | null }> {
   const followed = followedPositions(await store.loadPositions())
   const [newest] = followed
-  if (newest?.logIdentity === identity) return { epoch: newest.epoch, before: null }
+  const other = followed.find(({ logIdentity }) => logIdentity !== identity)
+  if (newest !== undefined && other === undefined) return { epoch: newest.epoch, before: null }
   const ticks = followed.flatMap(({ tick }) => tick ?? [])
   const epoch = (newest?.epoch ?? 0) + 1
   const begun = {
@@ -82,7 +84,7 @@ export async function beginEpoch(
     catalogue: newest?.catalogue ?? catalogue,
   }
   await store.writePositions(ranges.map(({ partition, start }) => beginning(partition, start, begun)))
-  return { epoch, before: newest?.logIdentity ?? '' }
+  return { epoch, before: other?.logIdentity ?? '' }
 }
 
 function beginning(

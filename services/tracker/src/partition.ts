@@ -85,8 +85,10 @@ export class PartitionTracker {
     const { partition, topic, store } = options
     const positions = await store.loadPositions()
     const resumed = positionIn(positions, topic, { partition, start }, options.catalogue.hash)
+    // From now on everybody can see which log is followed: the tracker of another one would not begin any more.
+    if (!positions.includes(resumed)) await store.writePositions([resumed])
     const catalogue = await loadCatalogue(store, resumed.catalogue)
-    const memory = new Memory(options, positions.length === 0)
+    const memory = new Memory(options, resumed.epoch === 1 && resumed.offset === 0)
     const tracker = new PartitionTracker(options, resumed, catalogue ?? options.catalogue, memory)
     for (const { person, deadline } of await store.loadDeadlines(partition, topic.partitions)) {
       tracker.#deadlines.set(personKey(person), deadline)

@@ -10,6 +10,7 @@ import {
   partitionOfKey,
   REJECTED_TOPIC,
 } from '@weaklink/interactions'
+import { positionIn } from './epoch.ts'
 import { PartitionTracker } from './partition.ts'
 import type { CustomerRow, Position, TrackerStore } from './store.ts'
 import type { Following, RejectedRecord } from './writer.ts'
@@ -84,11 +85,17 @@ export interface Tracker {
   readonly done: Promise<void>
 }
 
-/** Starts to follow the interactions log: every partition that the log assigns to this process. */
+/**
+ * Starts to follow the interactions log: every partition that the log assigns to this process.
+ *
+ * @throws LogChangedError where the rows in the store come from another log
+ */
 export async function startTracker(options: TrackerOptions): Promise<Tracker> {
   const { log, store } = options
   const settings = { ...TRACKER_DEFAULTS, ...options }
   const topic = await log.describe(INTERACTIONS_TOPIC)
+  // Before this tracker joins a group, or says that it is there.
+  positionIn(await store.loadPositions(), topic, { partition: 0, start: 0 }, options.catalogue.hash)
   const breakPartitions = await breakPartitionsOf(log, options.breaks)
   await store.storeCatalogue(options.catalogue.hash, contentOf(options.catalogue))
   const partitions = new Map<number, Owned>()
@@ -118,6 +125,8 @@ export async function startTracker(options: TrackerOptions): Promise<Tracker> {
 
   const consumer: Consumer = await log.consume(INTERACTIONS_TOPIC, TRACKER_GROUP, {
     async assigned(partition) {
+      // Anew each time: it may be another one by now, whose offsets say nothing here.
+      const topic = await log.describe(INTERACTIONS_TOPIC)
       const range = (await log.ranges(INTERACTIONS_TOPIC)).find((one) => one.partition === partition)
       const tracker = await PartitionTracker.open(
         {

@@ -311,8 +311,7 @@ describe('the tracker', () => {
     await first.stop()
     await log.close()
     log = await openLog('another')
-    const refused = await start()
-    await expect(refused.done).rejects.toMatchObject({
+    await expect(start()).rejects.toMatchObject({
       code: 'log_changed',
       message: expect.stringContaining('--new-log'),
     })
@@ -328,6 +327,14 @@ describe('the tracker', () => {
     expect(second.positions().map(({ epoch, tick }) => [epoch, tick])).toEqual(Array(PARTITIONS).fill([2, START + DAY]))
     expect(await storedChains()).toEqual(derived([met('a', 0), met('a', 1), met('b', 0)], START + DAY))
     await second.stop()
+  })
+
+  it('two logs never write into one ClickHouse, also where neither has brought anything yet', async () => {
+    const first = await start()
+    await first.settled()
+    await log.close()
+    log = await openLog('another')
+    await expect(start()).rejects.toMatchObject({ code: 'log_changed' })
   })
 
   it('who is still open is judged on time in a log of more partitions', async () => {

@@ -99,7 +99,8 @@ export class Appender {
     for (const { pending, index, topic } of waiting) {
       const place = `${topic}/${pending.records[index]!.partition}`
       const offset = next.get(place)
-      if (offset === undefined) throw new LogError('refused', `the broker did not say where it put records of ${place}`)
+      if (offset === undefined)
+        throw new LogError('refused_for_now', `the broker did not say where it put records of ${place}`)
       pending.offsets[index] = offset
       next.set(place, offset + 1)
     }

@@ -12,7 +12,7 @@ export type Compression = (typeof COMPRESSIONS)[number]
 export const compressionNumber = (compression: Compression) => COMPRESSIONS.indexOf(compression)
 
 /** A batch that claims to be larger is damaged, or was made to fill the memory. */
-const LARGEST_BATCH_BYTES = 256 * 1024 * 1024
+const LARGEST_BATCH_BYTES = 128 * 1024 * 1024
 
 /**
  * The records of a batch, as they were before compression.

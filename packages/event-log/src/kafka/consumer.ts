@@ -40,8 +40,9 @@ export async function consumeInGroup(options: KafkaConsumerOptions, handler: Par
     ...options,
     owned: () => delivery.standing().map(({ partition }) => partition),
     onAssigned(partitions, isNew) {
+      for (const { partition } of delivery.standing())
+        if (isNew || !partitions.includes(partition)) fetcher.forget(partition)
       if (isNew) delivery.loseAll()
-      for (const { partition } of delivery.standing()) if (!partitions.includes(partition)) fetcher.forget(partition)
       delivery.own(partitions)
     },
     onFailed: (error) => delivery.fail(error),
@@ -49,27 +50,33 @@ export async function consumeInGroup(options: KafkaConsumerOptions, handler: Par
   const committing = setInterval(() => void membership.commit(delivery.standing()), COMMIT_MS)
   const watching = setInterval(() => void watch(), Math.max(100, stallMs / 10))
 
-  /** A partition that waits for records, and gets none although there are some. */
+  /** Of partitions that wait for records although there are some: since when that is known. */
+  const stalled = new Map<number, { readonly position: number; readonly hungrySince: number; readonly since: number }>()
   const watch = async () => {
-    const stalled = delivery
-      .standing()
-      .filter(({ hungrySince }) => hungrySince !== null && performance.now() - hungrySince > stallMs)
-    if (stalled.length === 0) return
+    // Brokers that are away say nothing; that is another trouble.
     const ranges = await options.ranges().catch(() => null)
-    for (const { partition, position } of stalled) {
-      const end = Math.max(ranges?.find((one) => one.partition === partition)?.end ?? 0, fetcher.heldUpTo(partition))
-      // Still the same: it did not go on meanwhile.
-      const still = delivery.standing().some((one) => one.partition === partition && one.position === position)
-      if (end <= position || !still) continue
-      const seconds = Math.round(stallMs / 1_000)
-      delivery.fail(
-        new LogError(
-          'partition_stalled',
-          `partition ${partition} of topic ${options.topic} stands still at offset ${position} for more than ${seconds} s, ` +
-            `while the log holds records up to ${end}. A transaction that is never ended does that, or a broker that is ill.`,
-        ),
-      )
-      return
+    if (ranges === null) return
+    const now = performance.now()
+    for (const { partition, position, hungrySince } of delivery.standing()) {
+      const end = Math.max(ranges.find((one) => one.partition === partition)?.end ?? 0, fetcher.heldUpTo(partition))
+      if (hungrySince === null || end <= position) {
+        stalled.delete(partition)
+        continue
+      }
+      const before = stalled.get(partition)
+      if (before?.position !== position || before.hungrySince !== hungrySince) {
+        stalled.set(partition, { position, hungrySince, since: now })
+      } else if (now - before.since > stallMs) {
+        const seconds = Math.round(stallMs / 1_000)
+        delivery.fail(
+          new LogError(
+            'partition_stalled',
+            `partition ${partition} of topic ${options.topic} stands still at offset ${position} for more than ${seconds} s, ` +
+              `while the log holds records up to ${end}. A transaction that is never ended does that, or a broker that is ill.`,
+          ),
+        )
+        return
+      }
     }
   }
 

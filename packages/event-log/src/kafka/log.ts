@@ -128,7 +128,8 @@ class ProtocolLog implements KafkaLog {
     )
     const partitions = topics[0]?.partitions.length ?? 0
     const identity = await this.#withReader(topic, () => this.#identityOf(topic))
-    const described = { topic, partitions, identity }
+    // Partitions that were added are another topic: customers would stand elsewhere than their history.
+    const described = { topic, partitions, identity: `${identity}/${partitions}` }
     this.#known.set(topic, described)
     return described
   }
@@ -181,8 +182,13 @@ class ProtocolLog implements KafkaLog {
 
   async unreadableBatch(topic: string, partition: number, position: number): Promise<UnreadableBatch | null> {
     checkPosition({ topic, partitions: 0 }, partition, position)
-    const { records, unreadable } = await this.#fetch(topic, partition, position, 1)
-    return records.length > 0 ? null : unreadable
+    // What transactions leave behind may stand before it.
+    for (let next = position; ; ) {
+      const fetched = await this.#fetch(topic, partition, next, 1)
+      if (fetched.records.length > 0) return null
+      if (fetched.unreadable !== null || fetched.next === next) return fetched.unreadable
+      next = fetched.next
+    }
   }
 
   async membersOf(group: string): Promise<readonly { readonly member: string; readonly host: string }[]> {
@@ -297,7 +303,7 @@ class ProtocolLog implements KafkaLog {
     if (identity === expected) return
     throw new LogError(
       'topic_recreated',
-      `topic ${topic} was deleted and created anew while it was read: its identity is ${identity}, and was ${expected}. Its offsets begin anew, so nothing is read from it`,
+      `topic ${topic} was deleted and created anew while it was read, or its number of partitions was changed: its identity is ${identity}, and was ${expected}. Nothing more is read from it`,
     )
   }
 
@@ -365,7 +371,10 @@ class ProtocolLog implements KafkaLog {
     this.#reader.targetTopics.delete(topic)
     const admin = this.#admin
     this.#admin = null
-    admin?.then((one) => one.disconnect()).catch(() => {})
+    if (admin === null) return
+    // Others may still be waiting for its answers.
+    const retire = () => admin.then((one) => one.disconnect()).catch(() => {})
+    setTimeout(retire, 2 * REQUEST_MS).unref()
   }
 
   #check(topic: string): void {

@@ -31,7 +31,7 @@ export interface KafkaOptions {
 export const KAFKA_VARIABLES = {
   KAFKA_BROKERS: 'host:port of at least one broker, separated by commas',
   KAFKA_CLIENT_ID: 'how this client calls itself; default weaklink',
-  KAFKA_SSL: 'true for TLS',
+  KAFKA_SSL: 'true for TLS, false without',
   KAFKA_SSL_CA: 'path of the certificate authorities (PEM); default: those of the system',
   KAFKA_SSL_CERT: 'path of the certificate of this client (PEM)',
   KAFKA_SSL_KEY: 'path of the key of that certificate (PEM)',
@@ -56,7 +56,8 @@ export function kafkaOptionsOf(environment: Environment): KafkaOptions | null {
   const listed = read('KAFKA_BROKERS')
   if (listed === undefined) return null
   const brokers = listed.split(',').map((broker) => broker.trim())
-  for (const broker of brokers) if (!isAddress(broker)) throw invalid('KAFKA_BROKERS', broker)
+  // Whoever writes an account into it must not find it in a log.
+  for (const broker of brokers) if (!isAddress(broker)) throw invalid('KAFKA_BROKERS', broker.replace(/^.*@/, '…@'))
   const [clientId, compression] = [read('KAFKA_CLIENT_ID'), choice(read('KAFKA_COMPRESSION'), COMPRESSIONS)]
   if (compression === null) throw invalid('KAFKA_COMPRESSION', read('KAFKA_COMPRESSION'))
   const sessionMs = sessionMsOf(read)
@@ -85,7 +86,9 @@ function sslOf(read: Read): ConnectionOptions | boolean | undefined {
     const path = read(name)
     if (path === undefined) return undefined
     try {
-      return readFileSync(path, 'utf8')
+      const text = readFileSync(path, 'utf8')
+      if (text.includes('-----BEGIN ')) return text
+      throw new Error(`${path} holds no PEM (-----BEGIN …)`)
     } catch (cause) {
       const message = `${name} cannot be read: ${cause instanceof Error ? cause.message : cause}`
       throw new LogError('settings_invalid', message, { cause })

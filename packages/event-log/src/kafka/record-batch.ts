@@ -24,6 +24,8 @@ export interface AbortedTransaction {
 }
 
 const HEADER_BYTES = 61
+/** What is read at once, without compression: beyond it, the batches behind wait for the next time. */
+const UNPACKED_BYTES = 32 * 1024 * 1024
 const FORMAT = 2
 // Where a batch holds what.
 const LENGTH_AT = 8
@@ -56,7 +58,8 @@ export function readBatches(
   const records: LogRecord[] = []
   const transactions = new Transactions(aborted)
   let next = position
-  for (let at = 0; at + HEADER_BYTES <= bytes.length; ) {
+  let unpacked = 0
+  for (let at = 0; at + HEADER_BYTES <= bytes.length && unpacked < UNPACKED_BYTES; ) {
     const size = BEFORE_LENGTH_BYTES + bytes.readInt32BE(at + LENGTH_AT)
     if (size >= HEADER_BYTES && at + size > bytes.length) break
     const batch = bytes.subarray(at, size < HEADER_BYTES ? bytes.length : at + size)
@@ -67,7 +70,7 @@ export function readBatches(
     if (end <= position) continue
     try {
       check(batch)
-      if (transactions.counts(batch, offset)) readRecords(batch, partition, offset, position, records)
+      if (transactions.counts(batch, offset)) unpacked += readRecords(batch, partition, offset, position, records)
     } catch (error) {
       const problem = error instanceof Error ? error.message : String(error)
       return { records, next, unreadable: { offset, next: end, bytes: batch, problem } }
@@ -119,7 +122,8 @@ function markerOf(batch: Buffer): number {
   return key === null || key.length < 4 ? -1 : key.readInt16BE(2)
 }
 
-function readRecords(batch: Buffer, partition: number, offset: number, position: number, records: LogRecord[]): void {
+/** @returns how many bytes they take */
+function readRecords(batch: Buffer, partition: number, offset: number, position: number, records: LogRecord[]): number {
   const attributes = batch.readInt16BE(ATTRIBUTES_AT)
   const base = Number(batch.readBigInt64BE(BASE_TIMESTAMP_AT))
   const appended = attributes & LOG_APPEND_TIME ? Number(batch.readBigInt64BE(MAX_TIMESTAMP_AT)) : null
@@ -142,6 +146,7 @@ function readRecords(batch: Buffer, partition: number, offset: number, position:
   }
   // All of a batch, or nothing of it.
   for (const record of read) records.push(record)
+  return cursor.buffer.length
 }
 
 const NO_BYTES = Buffer.alloc(0)

@@ -129,7 +129,7 @@ async function takenIn(log: EventLog, workspace: Workspace, kafka: KafkaLog | nu
       return {
         what,
         state: end === start ? 'good' : 'remark',
-        says: `${end - start} records wait to be taken in; ${runs ? 'the tracker is about to' : 'the next command that writes does it'}`,
+        says: `${end - start} records wait to be taken in; ${runs ? 'the tracker is about to' : kafka === null ? 'the next command that writes does it' : 'no tracker runs'}`,
       }
     }
     if (position.offset < start || position.offset > end) {
@@ -160,9 +160,11 @@ async function takenIn(log: EventLog, workspace: Workspace, kafka: KafkaLog | nu
     const who = members.map(({ member, host }) => `${member} on ${host}`).join('; ')
     findings.push({
       what: 'trackers',
-      state: members.length === 0 ? 'remark' : 'good',
+      state: members.length > 0 ? 'good' : findings.some(({ state }) => state !== 'good') ? 'bad' : 'remark',
       says:
-        members.length === 0 ? 'none runs: weaklink up --services tracker' : `${members.length} in the group: ${who}`,
+        members.length === 0
+          ? 'none runs, so nothing is taken in: weaklink up --services tracker'
+          : `${members.length} in the group: ${who}`,
     })
   }
   return findings

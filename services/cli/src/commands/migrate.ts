@@ -15,7 +15,7 @@ import {
   type Topic,
   topicFindings,
 } from '../topics.ts'
-import type { Workspace } from '../workspace.ts'
+import { leftBehindText, recordsLeftBehind, type Workspace } from '../workspace.ts'
 
 interface Flags {
   readonly partitions?: number
@@ -23,6 +23,7 @@ interface Flags {
   /** Milliseconds, null for ever. */
   readonly retention?: number | null
   readonly newLog?: true
+  readonly leaveBehind?: true
 }
 
 export function migrateCommand(): Command {
@@ -36,6 +37,7 @@ export function migrateCommand(): Command {
     )
     .option('--retention <duration>', 'how long Kafka keeps records: 30d, or forever; default 30d', retentionOf)
     .option('--new-log', 'begin to follow another log than before, on top of what is stored')
+    .option('--leave-behind', 'also where the embedded log of the directory holds what was never taken in')
     .addHelpText(
       'after',
       `
@@ -55,6 +57,7 @@ Examples:
       withWorkspace(command, { create: true }, async ({ terminal, workspace }) => {
         const kafka = await workspace.openKafka()
         if (kafka === null) refuseTopicFlags(flags)
+        else if (flags.leaveBehind !== true) await refuseToLeaveBehind(workspace)
         const applied = await workspace.store.query<{ name: string }>(
           'SELECT name FROM schema_migrations FINAL ORDER BY number',
         )
@@ -79,6 +82,13 @@ Examples:
         )
       }),
     )
+}
+
+/** @throws CommandError where the embedded log of the directory holds what nobody would look at any more */
+async function refuseToLeaveBehind({ directory, trackerStore }: Workspace): Promise<void> {
+  const records = await recordsLeftBehind(directory, await trackerStore.loadPositions())
+  if (records === 0) return
+  throw new CommandError(`${leftBehindText(directory, records)} To leave them behind for good: --leave-behind.`)
 }
 
 /** @throws UsageError where something is asked for that only Kafka has */

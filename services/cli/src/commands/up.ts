@@ -55,6 +55,9 @@ like of each, and trackers share the partitions:
   weaklink up --services collector --port 7575
   weaklink up --services tracker --port 7576
   weaklink up --services api --port 7577
+KAFKA_SSL=true for TLS, KAFKA_SSL_CA, KAFKA_SSL_CERT, KAFKA_SSL_KEY (paths of PEM files); KAFKA_SASL_MECHANISM (plain,
+scram-sha-256, scram-sha-512), KAFKA_SASL_USERNAME, KAFKA_SASL_PASSWORD; KAFKA_COMPRESSION (none, gzip, snappy, lz4, zstd),
+KAFKA_CLIENT_ID, KAFKA_SESSION_MS; CLICKHOUSE_CLUSTER for a cluster of ClickHouse servers. docs/kafka.md says more.
 Such a process needs no data directory where the keys come from the environment. /readyz says in words what is away.
 What it logs goes to stderr, as JSON lines.
 Ctrl-C or SIGTERM ends it in good order; a second one at once.`,

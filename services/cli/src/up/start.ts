@@ -5,14 +5,15 @@ import { collector } from '@weaklink/collector'
 import { keyRing, keysOf, lockFile, type StoredKeys } from '@weaklink/runtime'
 import { httpServer } from '@weaklink/runtime/http'
 import type { Logger } from '@weaklink/runtime/logger'
-import { clusterIn } from '../workspace.ts'
+import { CommandError } from '../terminal.ts'
+import { clusterIn, leftBehindText, recordsLeftBehind } from '../workspace.ts'
 import { DEFAULT_HOST, DEFAULT_PORT, finishing, listen } from './http.ts'
 import { serviceLog } from './log.ts'
 import { createRegistry, measureLog, measurePipeline, measureStore } from './metrics.ts'
 import { type Pipeline, startPipeline } from './pipeline.ts'
 import { needsStore, type PlanOptions, planOf, requireKeysBeyondLoopback, type ServiceName } from './plan.ts'
 import { holdDirectory } from './service.ts'
-import { openServiceStore } from './store.ts'
+import { openServiceStore, type ServiceStore } from './store.ts'
 
 export interface UpOptions extends PlanOptions {
   /** Default 7575; 0 takes any free one. */
@@ -102,7 +103,11 @@ export async function startUp(options: UpOptions): Promise<Running> {
   if (store !== null) measureStore(registry, store)
   if (tracks) measurePipeline(registry, () => pipeline)
   const ring = keyRing(own?.keys ?? null, environment)
-  const starting = () => store?.trouble() ?? 'Weaklink is starting.'
+  const starting = () =>
+    store?.trouble() ??
+    (tracks && brokers !== null
+      ? 'Weaklink is starting: the group gives the tracker its share, which takes up to KAFKA_SESSION_MS (30 s) after another one died.'
+      : 'Weaklink is starting.')
   const overloaded = () => {
     // Kafka keeps what waits, whoever takes it in.
     if (brokers !== null) return log.trouble()
@@ -134,6 +139,7 @@ export async function startUp(options: UpOptions): Promise<Running> {
   await store?.migrate(signal)
   if (tracks && store !== null) {
     const isAlone = brokers === null
+    if (!isAlone && directory !== null) await refuseToLeaveBehind(directory, store)
     const running = await startPipeline({ log, store, isAlone, onWritten: (rows) => rows.forEach(written.tell) })
     pipeline = running
     started.defer(() => running.stop())
@@ -179,6 +185,15 @@ export async function startUp(options: UpOptions): Promise<Running> {
     },
     done,
   }
+}
+
+/** @throws CommandError where the embedded log of the directory holds what nobody would look at any more */
+async function refuseToLeaveBehind(directory: string, { trackerStore }: ServiceStore): Promise<void> {
+  const positions = await trackerStore.loadPositions()
+  // With rows of Kafka it was decided before.
+  if (positions.length > 0) return
+  const records = await recordsLeftBehind(directory, positions)
+  if (records > 0) throw new CommandError(leftBehindText(directory, records))
 }
 
 const has = (services: readonly ServiceName[], name: ServiceName) => services.includes(name)
