@@ -76,7 +76,7 @@ export function contentOf(seed: number, interactions: number, now: number): Cont
 }
 
 /** The person whose name a customer of the content has. */
-export const personCalled = (name: string): Person =>
+const personCalled = (name: string): Person =>
   name.startsWith('\u0000') ? { kind: 'anonymous', customer: name.slice(1) } : { kind: 'customer', customer: name }
 
 /** What must be stored of everybody, by the naive oracle. */

@@ -4,8 +4,8 @@ import { LogError } from '../errors.ts'
 import type { NewRecord } from '../port.ts'
 import { COMPRESSIONS, type Compression } from './codecs.ts'
 
-export const SASL_MECHANISMS = ['plain', 'scram-sha-256', 'scram-sha-512'] as const
-export type SaslMechanism = (typeof SASL_MECHANISMS)[number]
+const SASL_MECHANISMS = ['plain', 'scram-sha-256', 'scram-sha-512'] as const
+type SaslMechanism = (typeof SASL_MECHANISMS)[number]
 
 export interface KafkaOptions {
   /** `host:port` of at least one broker; the others are learned from it. */
