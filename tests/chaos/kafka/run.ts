@@ -25,9 +25,10 @@ const options = {
   say: (line: string) => console.log(line),
 }
 console.log(`Seed ${options.seed}: ${options.interactions.toLocaleString('en-US')} interactions, ${minutes} minutes`)
-const { wrong, faults, ...figures } = await chaos(options)
+const { wrong, faults, fell, ...figures } = await chaos(options)
 console.table(faults)
 console.table(figures)
+for (const what of fell) console.log(`Ended without being killed, and was started again: ${what}`)
 if (Object.keys(wrong).length > 0) {
   console.log(`\nWrong, with seed ${options.seed}:`)
   for (const [kind, some] of Object.entries(wrong)) console.log(`- ${kind}:\n  ${some.join('\n  ')}`)

@@ -37,6 +37,8 @@ export function faultOf(error: unknown, place: string): LogError {
 function codeOf({ name = '', type = '', retriable }: Told): LogErrorCode {
   if (name === 'KafkaJSSASLAuthenticationError') return 'not_authorized'
   if (CONNECTION.test(name)) return 'unreachable'
+  // kafkajs stumbles over answers of brokers that are just starting, such as a partition without a leader.
+  if (name === 'TypeError') return 'refused_for_now'
   return CODES[type] ?? (retriable === true ? 'refused_for_now' : 'refused')
 }
 
