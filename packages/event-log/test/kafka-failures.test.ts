@@ -169,7 +169,6 @@ await describeOnKafka('a log on Kafka', ({ brokers }) => {
       check: async () => {},
       outOfRange: async () => new Error('out of range'),
       unreadable: () => new Error('unreadable'),
-      onTrouble() {},
     })
     for (const from of range(0, 20)) {
       const end = (await log.ranges(topic))[0]!.end

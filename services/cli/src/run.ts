@@ -4,7 +4,7 @@ import { builtinCatalogue, type Catalogue, parseCatalogue } from '@weaklink/chai
 import { type EventLog, LogError } from '@weaklink/event-log'
 import { INTERACTIONS_TOPIC } from '@weaklink/interactions'
 import { catalogueInForce } from '@weaklink/reports'
-import { positionIn, startTracker, TRACKER_GROUP, type Tracker, type TrackerStore } from '@weaklink/tracker'
+import { startTracker, TRACKER_GROUP, type Tracker } from '@weaklink/tracker'
 import type { Command } from 'commander'
 import { followTracker, paced } from './follow.ts'
 import { openTerminal, type Terminal, UsageError } from './terminal.ts'
@@ -74,9 +74,7 @@ export function withTracker<T>(
   return withWorkspace(command, mode, async (run) => {
     const { workspace } = run
     const { service, directory, trackerStore } = workspace
-    const kafka = await workspace.openKafka()
-    const log = await workspace.openLog()
-    await requireFollowed(log, trackerStore)
+    const [kafka, log] = [await workspace.openKafka(), await workspace.openLog()]
     const follow = async (gone: () => Promise<string | null>) => {
       const tracker = await followTracker(log, trackerStore, gone)
       return await work({ ...run, log: paced(log, tracker), tracker })
@@ -104,12 +102,6 @@ export function withTracker<T>(
       await tracker.stop()
     }
   })
-}
-
-/** @throws LogChangedError before anything is appended to a log that no tracker would follow */
-async function requireFollowed(log: EventLog, store: TrackerStore): Promise<void> {
-  const topic = await log.describe(INTERACTIONS_TOPIC)
-  positionIn(await store.loadPositions(), topic, { partition: 0, start: 0 }, builtinCatalogue.hash)
 }
 
 /** What a running tracker takes in within a moment is not worth a word. */

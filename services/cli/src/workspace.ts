@@ -61,6 +61,7 @@ export interface WorkspaceOptions {
 const GIVE_UP_MS = Number(process.env.WEAKLINK_GIVE_UP_SECONDS ?? 60) * 1_000
 const ENDPOINT_POLL_MS = 250
 export const MIGRATIONS = fileURLToPath(new URL('../../../packages/clickhouse/migrations', import.meta.url))
+
 /** The cluster of ClickHouse servers that the environment names, of those that `CLICKHOUSE_URL` knows. */
 export function clusterIn({ CLICKHOUSE_URL, CLICKHOUSE_CLUSTER }: LogPlace['environment']): { cluster?: string } {
   const cluster = CLICKHOUSE_CLUSTER?.trim()
@@ -125,6 +126,14 @@ export async function openWorkspace(options: WorkspaceOptions): Promise<Workspac
     }
   }
   const logs: EventLog[] = []
+  let kafka: Promise<KafkaLog | null> | undefined
+  const openKafkaOnce = () => {
+    kafka ??= openKafka(environment).then((log) => {
+      if (log !== null) logs.push(log)
+      return log
+    })
+    return kafka
+  }
   const close = async () => {
     for (const log of logs) await log.close()
     await analyst?.close()
@@ -149,15 +158,13 @@ export async function openWorkspace(options: WorkspaceOptions): Promise<Workspac
       ),
     trackerStore: clickhouseStore(store, attempt),
     async openLog() {
-      const log = await openLog({ directory, environment })
+      const kafka = await openKafkaOnce()
+      if (kafka !== null) return await requireTopics(kafka)
+      const log = await openEmbedded(directory)
       logs.push(log)
       return log
     },
-    async openKafka() {
-      const log = await openKafka(environment)
-      if (log !== null) logs.push(log)
-      return log
-    },
+    openKafka: openKafkaOnce,
     close,
   }
 }
@@ -172,10 +179,19 @@ export async function openLog({ directory, environment }: LogPlace): Promise<Emb
   const kafka = await openKafka(environment)
   if (kafka === null) return await openEmbedded(directory)
   try {
+    return await requireTopics(kafka)
+  } catch (error) {
+    await kafka.close()
+    throw error
+  }
+}
+
+/** @throws {LogError} `topic_unknown`, with what to do about it */
+async function requireTopics(kafka: KafkaLog): Promise<KafkaLog> {
+  try {
     for (const topic of [INTERACTIONS_TOPIC, REJECTED_TOPIC]) await kafka.describe(topic)
     return kafka
   } catch (error) {
-    await kafka.close()
     if (!(error instanceof LogError && error.code === 'topic_unknown')) throw error
     const remedy =
       'Create the topics once, with as many partitions as they are ever to have: weaklink migrate --partitions 8'

@@ -38,6 +38,18 @@ export function followedPositions(positions: readonly Position[]): readonly Posi
 }
 
 /**
+ * The positions of the log that is followed; none where nothing was followed yet.
+ *
+ * @throws LogChangedError where it is another one than this
+ */
+export function positionsIn(positions: readonly Position[], { topic, identity }: Log): readonly Position[] {
+  const followed = followedPositions(positions)
+  const other = followed.find(({ logIdentity }) => logIdentity !== identity)
+  if (other !== undefined) throw new LogChangedError(topic, other.logIdentity, identity)
+  return followed
+}
+
+/**
  * Where a partition goes on, or begins in a log that nobody has followed yet.
  *
  * @param catalogue hash of what is in force until the log says otherwise
@@ -45,16 +57,14 @@ export function followedPositions(positions: readonly Position[]): readonly Posi
  */
 export function positionIn(
   positions: readonly Position[],
-  { topic, identity }: Log,
+  log: Log,
   { partition, start }: Pick<PartitionRange, 'partition' | 'start'>,
   catalogue: string,
 ): Position {
-  const followed = followedPositions(positions)
-  const [some] = followed
-  const other = followed.find(({ logIdentity }) => logIdentity !== identity)
-  if (other !== undefined) throw new LogChangedError(topic, other.logIdentity, identity)
+  const followed = positionsIn(positions, log)
   const found = followed.find((one) => one.partition === partition)
-  return found ?? beginning(partition, start, { identity, epoch: some?.epoch ?? 1, tick: null, catalogue })
+  const { identity } = log
+  return found ?? beginning(partition, start, { identity, epoch: followed[0]?.epoch ?? 1, tick: null, catalogue })
 }
 
 /**

@@ -1,5 +1,5 @@
 export { clickhouseStore } from './clickhouse-store.ts'
-export { beginEpoch, followedPositions, LogChangedError, positionIn } from './epoch.ts'
+export { beginEpoch, followedPositions, LogChangedError, positionIn, positionsIn } from './epoch.ts'
 export { PartitionTracker } from './partition.ts'
 export type { Position, TrackerStore } from './store.ts'
 export { FOLLOWING_ROUNDS, startTracker, TRACKER_GROUP, type Tracker, type TrackerOptions } from './tracker.ts'

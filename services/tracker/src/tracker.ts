@@ -10,7 +10,7 @@ import {
   partitionOfKey,
   REJECTED_TOPIC,
 } from '@weaklink/interactions'
-import { positionIn } from './epoch.ts'
+import { positionsIn } from './epoch.ts'
 import { PartitionTracker } from './partition.ts'
 import type { CustomerRow, Position, TrackerStore } from './store.ts'
 import type { Following, RejectedRecord } from './writer.ts'
@@ -95,7 +95,7 @@ export async function startTracker(options: TrackerOptions): Promise<Tracker> {
   const settings = { ...TRACKER_DEFAULTS, ...options }
   const topic = await log.describe(INTERACTIONS_TOPIC)
   // Before this tracker joins a group, or says that it is there.
-  positionIn(await store.loadPositions(), topic, { partition: 0, start: 0 }, options.catalogue.hash)
+  positionsIn(await store.loadPositions(), topic)
   const breakPartitions = await breakPartitionsOf(log, options.breaks)
   await store.storeCatalogue(options.catalogue.hash, contentOf(options.catalogue))
   const partitions = new Map<number, Owned>()

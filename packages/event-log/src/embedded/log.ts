@@ -19,6 +19,7 @@ import type {
   PartitionRange,
   TopicDescription,
 } from '../port.ts'
+import { Sleepers } from '../sleepers.ts'
 import { encodeChunks } from './chunk.ts'
 import { type Retention, Store, type StoredTopic } from './store.ts'
 
@@ -64,7 +65,7 @@ class LmdbLog implements EmbeddedLog {
   readonly #batch: { readonly maxRecords: number; readonly maxBytes: number }
   readonly #consumers = new Set<Consumer>()
   /** Of consumers that are at the end. */
-  readonly #sleepers = new Set<() => void>()
+  readonly #sleepers = new Sleepers()
   #closed: Promise<void> | undefined
 
   constructor(directory: string, store: Store, { batch }: EmbeddedLogOptions) {
@@ -100,7 +101,7 @@ class LmdbLog implements EmbeddedLog {
     // Encoded at once: the caller may use its buffers for something else while this waits.
     const batch = new Map(Array.from(byPartition, ([partition, some]) => [partition, encodeChunks(some)]))
     const placement = await this.#store.append(stored, batch)
-    this.#wake()
+    this.#sleepers.wake()
     if (isOnePartition) {
       const offset = placement.get(0)!
       return records.map((_, index) => offset + index)
@@ -135,8 +136,9 @@ class LmdbLog implements EmbeddedLog {
           const records = this.#store.read(stored, partition, position, maxRecords, maxBytes)
           return { records, next: position + records.length }
         },
-        changed: () => this.#changed(),
-        wake: () => this.#wake(),
+        // At the next append of this process, or after a while, for those of others.
+        changed: () => this.#sleepers.wait(POLL_MS),
+        wake: () => this.#sleepers.wake(),
         ended: () => {
           lock.release()
           this.#consumers.delete(consumer)
@@ -173,23 +175,6 @@ class LmdbLog implements EmbeddedLog {
       this.#store.close(),
     )
     return this.#closed
-  }
-
-  /** Resolves at the next append of this process, or after a while, for those of others. */
-  #changed(): Promise<void> {
-    return new Promise((resolve) => {
-      const wake = () => {
-        clearTimeout(timer)
-        this.#sleepers.delete(wake)
-        resolve()
-      }
-      const timer = setTimeout(wake, POLL_MS)
-      this.#sleepers.add(wake)
-    })
-  }
-
-  #wake(): void {
-    for (const wake of this.#sleepers) wake()
   }
 
   #checkOpen(): void {

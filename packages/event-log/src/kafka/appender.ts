@@ -1,8 +1,7 @@
 import { type CompressionTypes, type Kafka, type Message, Partitioners, type Producer } from 'kafkajs'
 import { LogError } from '../errors.ts'
 import type { NewRecord } from '../port.ts'
-import type { Compression } from './codecs.ts'
-import { compressionNumber } from './codecs.ts'
+import { type Compression, compressionNumber } from './codecs.ts'
 import { faultOf } from './fault.ts'
 
 interface Pending {
@@ -28,7 +27,6 @@ const PARTITION_BYTES = 900_000
 const REQUEST_BYTES = 8_000_000
 /** About what a record takes beside its key, its value and its headers. */
 const RECORD_BYTES = 30
-const RETRY = { retries: 3, initialRetryTime: 200, maxRetryTime: 3_000 }
 
 /**
  * Writes to the brokers, one request at a time: what is appended meanwhile goes with the next one. The producer is
@@ -121,7 +119,6 @@ export class Appender {
       idempotent: true,
       allowAutoTopicCreation: false,
       createPartitioner: Partitioners.DefaultPartitioner,
-      retry: RETRY,
     })
     try {
       await producer.connect()

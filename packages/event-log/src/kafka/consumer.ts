@@ -72,7 +72,7 @@ export async function consumeInGroup(options: KafkaConsumerOptions, handler: Par
           new LogError(
             'partition_stalled',
             `partition ${partition} of topic ${options.topic} stands still at offset ${position} for more than ${seconds} s, ` +
-              `while the log holds records up to ${end}. A transaction that is never ended does that, or a broker that is ill.`,
+              `while the log holds records up to ${end}. ${fetcher.trouble ?? 'A transaction that is never ended does that, or a broker that is ill.'}`,
           ),
         )
         return

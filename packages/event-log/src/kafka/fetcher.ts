@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Chunk, Source } from '../delivery.ts'
-import type { UnreadableBatch } from '../errors.ts'
+import { LogError, type UnreadableBatch } from '../errors.ts'
 import type { LogRecord } from '../port.ts'
+import { Sleepers } from '../sleepers.ts'
 import { faultOf, typeOf } from './fault.ts'
 import { type FetchedPartition, type FetchLimits, fetchPartitions } from './requests.ts'
 import type { Broker, Cluster } from './wire.ts'
@@ -14,8 +15,6 @@ export interface FetcherOptions {
   /** What is to be thrown for a position that the log does not hold. */
   readonly outOfRange: (partition: number, position: number) => Promise<Error>
   readonly unreadable: (partition: number, batch: UnreadableBatch) => Error
-  /** Told of what is waited out, null once it is over. */
-  readonly onTrouble: (trouble: string | null) => void
 }
 
 /** A partition that is read. */
@@ -49,11 +48,12 @@ export class Fetcher implements Source {
   readonly #readings = new Map<number, Reading>()
   /** Brokers that are being asked. */
   readonly #asked = new Set<number>()
-  readonly #sleepers = new Set<() => void>()
+  readonly #sleepers = new Sleepers()
   #closed = false
   #checkedAt = Number.NEGATIVE_INFINITY
   #unknownSince: number | null = null
   #pauseMs = 0
+  #trouble: string | null = null
   readonly #running: Promise<void>
 
   constructor(options: FetcherOptions) {
@@ -88,7 +88,12 @@ export class Fetcher implements Source {
   }
 
   wake(): void {
-    for (const wake of this.#sleepers) wake()
+    this.#sleepers.wake()
+  }
+
+  /** What is waited out at the moment, in one line; null where nothing is. */
+  get trouble(): string | null {
+    return this.#trouble
   }
 
   /** Up to where the log holds records of a partition, whether they can be read yet or not. */
@@ -155,12 +160,15 @@ export class Fetcher implements Source {
       this.#unknownSince = code === 'topic_unknown' ? (this.#unknownSince ?? performance.now()) : null
       // A broker that has just begun may not know it yet.
       const mayCome = this.#unknownSince !== null && performance.now() - this.#unknownSince < UNKNOWN_MS
-      if (!retryHelps && !mayCome) {
-        for (const reading of this.#readings.values()) reading.error = error as Error
-        this.wake()
-      }
+      if (!retryHelps && !mayCome) this.#fail(error as Error)
       throw error
     }
+  }
+
+  /** Whoever reads meets this error. */
+  #fail(error: Error): void {
+    for (const reading of this.#readings.values()) reading.error = error
+    this.wake()
   }
 
   #byLeader(readings: readonly Reading[]): [number, Reading[]][] {
@@ -172,7 +180,10 @@ export class Fetcher implements Source {
     const leaderless = groups.get(-1)
     groups.delete(-1)
     if (leaderless !== undefined && groups.size === 0) {
-      throw new Error(`no broker leads partition ${leaderless[0]?.partition} of topic ${topic} at the moment`)
+      throw new LogError(
+        'refused_for_now',
+        `no broker leads partition ${leaderless[0]?.partition} of topic ${topic} at the moment`,
+      )
     }
     return [...groups]
   }
@@ -184,7 +195,7 @@ export class Fetcher implements Source {
       const broker: Broker = await cluster.findBroker({ nodeId: leader })
       const asked = new Map(readings.map((reading) => [reading.partition, { reading, position: reading.position }]))
       const fetched = await fetchPartitions(broker, topic, readings, LIMITS)
-      if (this.#pauseMs > 0) this.#options.onTrouble(null)
+      this.#trouble = null
       this.#pauseMs = 0
       for (const one of fetched) await this.#take(one, asked.get(one.partition))
     } catch (error) {
@@ -219,9 +230,12 @@ export class Fetcher implements Source {
 
   /** Something was wrong that may pass: another leader is looked for, after a while. */
   async #troubled(error: unknown): Promise<void> {
-    const { cluster, topic, onTrouble } = this.#options
+    const { cluster, topic } = this.#options
     if (this.#closed) return
-    onTrouble(faultOf(error, `reading topic ${topic}`).message)
+    const fault = faultOf(error, `reading topic ${topic}`)
+    this.#trouble = fault.message
+    // Nobody grants a right because we wait.
+    if (fault.code === 'not_authorized') this.#fail(fault)
     this.#checkedAt = Number.NEGATIVE_INFINITY
     this.#pauseMs = Math.min(LONGEST_PAUSE_MS, Math.max(FIRST_PAUSE_MS, this.#pauseMs * 2))
     await sleep(this.#pauseMs)
@@ -232,15 +246,6 @@ export class Fetcher implements Source {
 
   /** Resolves when somebody wakes us, or after a while. */
   #woken(ms: number): Promise<void> {
-    if (this.#closed) return Promise.resolve()
-    return new Promise((resolve) => {
-      const wake = () => {
-        clearTimeout(timer)
-        this.#sleepers.delete(wake)
-        resolve()
-      }
-      const timer = setTimeout(wake, Math.max(1, ms))
-      this.#sleepers.add(wake)
-    })
+    return this.#closed ? Promise.resolve() : this.#sleepers.wait(Math.max(1, ms))
   }
 }

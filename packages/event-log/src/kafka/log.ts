@@ -1,4 +1,4 @@
-import { setTimeout as sleep } from 'node:timers/promises'
+import { retry } from '@weaklink/runtime'
 import { type Admin, Kafka, logLevel } from 'kafkajs'
 import {
   checkName,
@@ -23,7 +23,7 @@ import { consumeInGroup } from './consumer.ts'
 import { faultOf, typeOf } from './fault.ts'
 import { Fetcher } from './fetcher.ts'
 import type { KafkaOptions } from './options.ts'
-import { type FetchedPartition, fetchPartitions, topicIdentity } from './requests.ts'
+import { type FetchedPartition, fetchPartitions, topicMetadata } from './requests.ts'
 import { readSettings, settingEntries, type TopicSettings } from './topic-settings.ts'
 import { type Broker, type Cluster, clusterOf } from './wire.ts'
 
@@ -35,19 +35,17 @@ export interface KafkaLog extends EventLog {
   unreadableBatch(topic: string, partition: number, position: number): Promise<UnreadableBatch | null>
   /** The members of a group and what each one has; empty where nobody is in it. */
   membersOf(group: string): Promise<readonly { readonly member: string; readonly host: string }[]>
-  /** Why the brokers cannot be reached at the moment, in one line; null where they can. */
-  trouble(): string | null
 }
 
 const DEFAULTS = { sessionMs: 30_000, stallMs: 300_000 } as const
 const CONNECTION_MS = 5_000
 const REQUEST_MS = 15_000
 const RETRY = { retries: 3, initialRetryTime: 200, maxRetryTime: 3_000 }
-/** How often something is tried anew that a moment later may be right: another leader, a topic that was just created. */
+/** How often somebody is asked anew who a moment later may know: another leader. */
 const ATTEMPTS = 5
 /** A topic that was created is known everywhere within a moment, which may take longer on a busy cluster. */
-const SOON_ATTEMPTS = 50
-const ATTEMPT_MS = 200
+const KNOWN_MS = 10_000
+const WAITS = { firstDelayMs: 200, maxDelayMs: 1_000 } as const
 /** Of a read: at most so much, and about so much for each record that is wanted; one batch comes in any case. */
 const READ_BYTES = 2_000_000
 const RECORD_BYTES = 2_000
@@ -72,7 +70,6 @@ class ProtocolLog implements KafkaLog {
   readonly #place: string
   #admin: Promise<Admin> | null = null
   #reading: Promise<unknown> | null = null
-  #trouble: string | null = null
   /** Of topics that were described: their number of partitions never changes. */
   readonly #known = new Map<string, TopicDescription>()
   #closed: Promise<void> | undefined
@@ -89,8 +86,8 @@ class ProtocolLog implements KafkaLog {
       connectionTimeout: CONNECTION_MS,
       requestTimeout: REQUEST_MS,
       retry: RETRY,
-      logLevel: options.log === undefined ? logLevel.NOTHING : logLevel.WARN,
-      logCreator: () => (entry) => this.#say(entry),
+      // What matters of it comes as an error, or is waited out and named by `Fetcher`.
+      logLevel: logLevel.NOTHING,
     })
     this.#appender = new Appender(this.#kafka, compression)
     this.#reader = clusterOf(this.#kafka)
@@ -114,22 +111,25 @@ class ProtocolLog implements KafkaLog {
         }),
       topic,
     )
-    const described = await this.#soon(() => this.describe(topic), 'topic_unknown')
+    const until = performance.now() + KNOWN_MS
+    const described = await retry(() => this.describe(topic), {
+      ...WAITS,
+      giveUp: (error) => !(error instanceof LogError && error.code === 'topic_unknown') || performance.now() > until,
+    })
     if (described.partitions !== partitions) throw partitionsDiffer(described, partitions)
     return described
   }
 
   async describe(topic: string): Promise<TopicDescription> {
     this.#check(topic)
-    const { topics } = await this.#ask(
-      `describing topic ${topic}`,
-      (admin) => admin.fetchTopicMetadata({ topics: [topic] }),
-      topic,
-    )
-    const partitions = topics[0]?.partitions.length ?? 0
-    const identity = await this.#withReader(topic, () => this.#identityOf(topic))
-    // Partitions that were added are another topic: customers would stand elsewhere than their history.
-    const described = { topic, partitions, identity: `${identity}/${partitions}` }
+    const described = await this.#withReader(topic, `describing topic ${topic}`, async () => {
+      const broker = await this.#reader.findControllerBroker()
+      const { identity, partitions } = await topicMetadata(broker, topic)
+      if (identity === null)
+        throw new LogError('refused', `${this.#place} gives topics no identity: Kafka 3.1 or later is needed`)
+      // Partitions that were added are another topic: customers would stand elsewhere than their history.
+      return { topic, partitions, identity: `${identity}/${partitions}` }
+    })
     this.#known.set(topic, described)
     return described
   }
@@ -161,9 +161,7 @@ class ProtocolLog implements KafkaLog {
         ? records
         : records.map((record) => ({ ...record, headers: { ...headersFor(topic, record), ...record.headers } }))
     try {
-      const offsets = await this.#appender.append(topic, complete)
-      this.#trouble = null
-      return offsets
+      return await this.#appender.append(topic, complete)
     } catch (error) {
       throw this.#met(error, `appending to topic ${topic}`)
     }
@@ -210,10 +208,6 @@ class ProtocolLog implements KafkaLog {
       check: () => this.#checkIdentity(topic, identity),
       outOfRange: (partition, position) => this.#outOfRange(topic, partition, position),
       unreadable: (partition, batch) => batchUnreadable(topic, partition, batch),
-      onTrouble: (trouble) => {
-        this.#trouble = trouble
-        if (trouble !== null) this.#options.log?.('warn', trouble, { topic, group })
-      },
     })
     const consumer = await consumeInGroup(
       {
@@ -225,10 +219,6 @@ class ProtocolLog implements KafkaLog {
     )
     this.#consumers.add(consumer)
     return consumer
-  }
-
-  trouble(): string | null {
-    return this.#trouble
   }
 
   close(): Promise<void> {
@@ -245,7 +235,7 @@ class ProtocolLog implements KafkaLog {
   /** One answer of the broker that leads the partition: about so many bytes, at least one batch. */
   async #fetch(topic: string, partition: number, position: number, bytes: number): Promise<FetchedPartition> {
     checkPartition(await this.#described(topic), partition)
-    return await this.#withReader(topic, async () => {
+    return await this.#withReader(topic, `reading topic ${topic}`, async () => {
       const leader = this.#reader
         .findTopicPartitionMetadata(topic)
         .find(({ partitionId }) => partitionId === partition)?.leader
@@ -266,36 +256,29 @@ class ProtocolLog implements KafkaLog {
   }
 
   /** Asks a broker through the connections of reads; once more where another one leads by now. */
-  async #withReader<T>(topic: string, work: () => Promise<T>): Promise<T> {
-    const place = `reading topic ${topic}`
-    for (let attempt = 1; ; attempt++) {
-      try {
-        // One at a time: it would connect twice.
-        this.#reading = (this.#reading ?? Promise.resolve()).catch(() => {}).then(() => this.#readerReady(topic))
-        await this.#reading
-        const result = await work()
-        this.#trouble = null
-        return result
-      } catch (error) {
-        const fault = this.#met(error, place, topic)
-        const passes = fault.code === 'unreachable' || PASSING.test(typeOf(error))
-        if (!passes || attempt === ATTEMPTS) throw fault
-        await sleep(ATTEMPT_MS * attempt)
-        await this.#reader.refreshMetadata().catch(() => {})
-      }
-    }
+  #withReader<T>(topic: string, place: string, work: () => Promise<T>): Promise<T> {
+    let failures = 0
+    return retry(
+      async () => {
+        if (failures > 0) await this.#reader.refreshMetadata().catch(() => {})
+        try {
+          // One at a time: it would connect twice.
+          this.#reading = (this.#reading ?? Promise.resolve()).catch(() => {}).then(() => this.#readerReady(topic))
+          await this.#reading
+          return await work()
+        } catch (error) {
+          failures++
+          throw this.#met(error, place, topic)
+        }
+      },
+      { ...WAITS, giveUp: (error) => failures === ATTEMPTS || !passes(error) },
+    )
   }
 
   async #readerReady(topic: string): Promise<void> {
     if (!this.#reader.isConnected()) await this.#reader.connect()
     await this.#reader.addTargetTopic(topic)
     await this.#reader.refreshMetadataIfNecessary()
-  }
-
-  async #identityOf(topic: string): Promise<string> {
-    const identity = await topicIdentity(await this.#reader.findControllerBroker(), topic)
-    if (identity !== null) return identity
-    throw new LogError('refused', `${this.#place} gives topics no identity: Kafka 3.1 or later is needed`)
   }
 
   async #checkIdentity(topic: string, expected: string): Promise<void> {
@@ -317,24 +300,10 @@ class ProtocolLog implements KafkaLog {
     return this.#known.get(topic) ?? (await this.describe(topic))
   }
 
-  /** Tries again for a moment while it fails so. */
-  async #soon<T>(work: () => Promise<T>, code: LogError['code']): Promise<T> {
-    for (let attempt = 1; ; attempt++) {
-      try {
-        return await work()
-      } catch (error) {
-        if (!(error instanceof LogError && error.code === code) || attempt === SOON_ATTEMPTS) throw error
-        await sleep(ATTEMPT_MS)
-      }
-    }
-  }
-
   async #ask<T>(place: string, question: (admin: Admin) => Promise<T>, topic?: string): Promise<T> {
     if (this.#closed !== undefined) throw new LogError('closed', `the log on ${this.#place} is closed`)
     try {
-      const answer = await question(await this.#connectedAdmin())
-      this.#trouble = null
-      return answer
+      return await question(await this.#connectedAdmin())
     } catch (error) {
       throw this.#met(error, place, topic)
     }
@@ -357,7 +326,6 @@ class ProtocolLog implements KafkaLog {
 
   #met(error: unknown, place: string, topic?: string): LogError {
     const fault = faultOf(error, `${place} on ${this.#place}`)
-    if (fault.code === 'unreachable') this.#trouble = fault.message
     if (fault.code === 'topic_unknown' && !(error instanceof LogError)) {
       this.#forget(topic ?? '')
       return new LogError('topic_unknown', `there is no topic ${topic} in ${this.#place}`, { cause: error })
@@ -381,8 +349,8 @@ class ProtocolLog implements KafkaLog {
     if (this.#closed !== undefined) throw new LogError('closed', `the log on ${this.#place} is closed`)
     checkName('topic', topic)
   }
-
-  #say({ level, log: { message, ...details } }: { level: logLevel; log: { message: string } }): void {
-    this.#options.log?.(level === logLevel.ERROR ? 'warn' : 'info', message, details)
-  }
 }
+
+/** Whether the same question may get an answer a moment later. */
+const passes = (error: unknown): boolean =>
+  (error instanceof LogError && error.code === 'unreachable') || PASSING.test(typeOf(error))

@@ -23,8 +23,6 @@ export interface KafkaOptions {
   readonly sessionMs?: number
   /** A partition that stands still for so long while its end moves ends the consumer. Default 300,000. */
   readonly stallMs?: number
-  /** Told of what the client does and meets; default: nothing is said. */
-  readonly log?: (level: 'info' | 'warn' | 'error', message: string, details: Readonly<Record<string, unknown>>) => void
 }
 
 /** The variables that name a Kafka, and what each must hold. */

@@ -82,12 +82,18 @@ function fetchedPartition(reader: Reader, positions: ReadonlyMap<number, number>
 
 const METADATA = { apiKey: 3, apiVersion: 12, apiName: 'Metadata' }
 
+/** What a cluster says of a topic. */
+export interface TopicMetadata {
+  /** That the cluster gave it when it was created; null where it has none. Brokers know it since Kafka 2.8. */
+  readonly identity: string | null
+  readonly partitions: number
+}
+
 /**
- * The identity that the cluster gave a topic when it was created; null where it has none. Brokers know it since Kafka 2.8.
  *
  * @throws what the broker says of the topic, `UNKNOWN_TOPIC_OR_PARTITION` where there is none
  */
-export function topicIdentity(broker: Broker, topic: string): Promise<string | null> {
+export function topicMetadata(broker: Broker, topic: string): Promise<TopicMetadata> {
   const body = new Writer()
     .int8(0) // no tagged fields in the header
     .int8(2) // one topic, by its name
@@ -109,13 +115,15 @@ export function topicIdentity(broker: Broker, topic: string): Promise<string | n
     })
     reader.compactString()
     reader.skip(4)
-    // The first topic is the only one, and its identity stands before what is of no interest here.
+    // The first topic is the only one.
     reader.uvarint()
     const error = protocolError(reader.int16())
     if (error !== null) throw error
     reader.compactString()
     const identity = reader.fixed(16)
-    return identity.every((byte) => byte === 0) ? null : identity.toString('base64url')
+    reader.skip(1) // whether it is one of Kafka's own
+    const partitions = Math.max(0, reader.uvarint() - 1)
+    return { identity: identity.every((byte) => byte === 0) ? null : identity.toString('base64url'), partitions }
   })
 }
 

@@ -3,7 +3,7 @@ import { type EventLog, LogError, type PartitionRange } from '@weaklink/event-lo
 import type { KafkaLog } from '@weaklink/event-log/kafka'
 import { INTERACTIONS_TOPIC, REJECTED_TOPIC } from '@weaklink/interactions'
 import { touchpointsReport } from '@weaklink/reports'
-import { followedPositions, LogChangedError, TRACKER_GROUP } from '@weaklink/tracker'
+import { followedPositions, LogChangedError, positionsIn, TRACKER_GROUP } from '@weaklink/tracker'
 import { Command } from 'commander'
 import { countByReason, surveyRejected } from '../rejected/survey.ts'
 import { A_MOMENT_RECORDS, catalogueOf, withWorkspace } from '../run.ts'
@@ -113,10 +113,7 @@ async function firstAt(log: EventLog, { partition, start, end }: PartitionRange,
 
 /** The log's ranges against the positions: what is not yet taken in, or no longer there. */
 async function takenIn(log: EventLog, workspace: Workspace, kafka: KafkaLog | null): Promise<Finding[]> {
-  const { topic, identity } = await log.describe(INTERACTIONS_TOPIC)
-  const followed = followedPositions(await workspace.trackerStore.loadPositions())
-  const other = followed.find(({ logIdentity }) => logIdentity !== identity)
-  if (other !== undefined) throw new LogChangedError(topic, other.logIdentity, identity)
+  const followed = positionsIn(await workspace.trackerStore.loadPositions(), await log.describe(INTERACTIONS_TOPIC))
   const members = kafka === null ? [] : await kafka.membersOf(TRACKER_GROUP)
   const runs = workspace.service !== null || members.length > 0
   const judged = async (range: PartitionRange): Promise<Finding> => {
