@@ -4,11 +4,11 @@ import {
   EVENT_TYPE,
   INTERACTIONS_TOPIC,
   interactionJsonSchema,
+  LOG_REASONS,
   MAX_INTERACTION_BYTES,
   RECORD_HEADER,
   REJECTED_HEADERS,
   REJECTED_TOPIC,
-  REJECTION_REASONS,
 } from '../packages/interactions/src/index.ts'
 import { DEFAULT_RETENTION_MS, settingsFor, type Topic } from '../services/cli/src/topics.ts'
 
@@ -70,7 +70,7 @@ export function asyncApi(): object {
 }
 
 function channel(topic: Topic, description: string, names: readonly string[]) {
-  const { maxMessageBytes, timestampType } = settingsFor(topic, { retentionMs: DEFAULT_RETENTION_MS })
+  const { cleanupPolicy, maxMessageBytes, timestampType } = settingsFor(topic, { retentionMs: DEFAULT_RETENTION_MS })
   return {
     address: topic,
     description,
@@ -80,7 +80,7 @@ function channel(topic: Topic, description: string, names: readonly string[]) {
       kafka: {
         topic,
         topicConfiguration: {
-          'cleanup.policy': ['delete'],
+          'cleanup.policy': [cleanupPolicy],
           'retention.ms': DEFAULT_RETENTION_MS,
           'max.message.bytes': maxMessageBytes,
           'message.timestamp.type': timestampType,
@@ -325,9 +325,9 @@ function text(minLength: number, maxLength: number, description?: string) {
 
 /** The reasons that a reader of the log may have, with their words; those of files are no concern here. */
 function reasons(): string {
-  const ofFiles = Object.keys(REJECTION_REASONS).indexOf('malformed_json')
-  const names = Object.entries(REJECTION_REASONS).slice(0, ofFiles)
-  return `Why. ${names.map(([name, words]) => `${name}: ${words}`).join(' ')}`
+  return `Why. ${Object.entries(LOG_REASONS)
+    .map(([name, words]) => `${name}: ${words}`)
+    .join(' ')}`
 }
 
 /** What AsyncAPI takes as a schema is a superset of draft 7, which these are as well, but for what says otherwise. */

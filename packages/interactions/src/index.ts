@@ -37,6 +37,7 @@ export {
   type Source,
 } from './rejected.ts'
 export {
+  LOG_REASONS,
   nearestName,
   REJECTION_REASONS,
   type Rejection,

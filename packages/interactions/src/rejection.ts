@@ -1,8 +1,9 @@
 /**
- * A rejection says why something was not taken in: a **reason** from the closed table below, the **field** it is about
- * (empty where it is about the whole), what was **expected** there and what was **got** instead.
+ * A rejection says why something was not taken in: a **reason** from the closed tables below, the **field** it is about
+ * (empty where it is about the whole), what was **expected** there and what was **got** instead. These are those of what
+ * comes to the collector or the log.
  */
-export const REJECTION_REASONS = {
+export const LOG_REASONS = {
   // The record as a whole.
   not_json: 'It is not JSON.',
   not_an_object: 'An interaction is a JSON object.',
@@ -41,7 +42,10 @@ export const REJECTION_REASONS = {
   unknown_catalogue: 'No catalogue with this hash is stored.',
   identity_conflict: 'The anonymous id is already linked to another customer.',
   bad_control_record: 'The control record is of an unknown kind, or its content is damaged.',
-  // Lines of files.
+} as const satisfies Record<string, string>
+
+/** Of lines of files, which never come to the log. */
+const FILE_REASONS = {
   malformed_json: 'The line is not JSON.',
   incomplete_line: 'The last line of the file breaks off.',
   malformed_csv: 'The line is not well-formed CSV.',
@@ -51,6 +55,8 @@ export const REJECTION_REASONS = {
   line_too_long: 'The line is too long.',
   nothing_emitted: 'The mapping makes no interaction of this row.',
 } as const satisfies Record<string, string>
+
+export const REJECTION_REASONS = { ...LOG_REASONS, ...FILE_REASONS } as const
 
 export type RejectionReason = keyof typeof REJECTION_REASONS
 

@@ -84,10 +84,10 @@ export function withTracker<T>(
         (await serviceOf(directory)) === null ? 'weaklink up ended before it had taken everything in.' : null,
       )
     }
-    const isAlone = async () => (await kafka?.membersOf(TRACKER_GROUP))?.length === 0
-    if (kafka !== null && !(await isAlone())) {
+    const isUnfollowed = async () => (await kafka?.membersOf(TRACKER_GROUP))?.length === 0
+    if (kafka !== null && !(await isUnfollowed())) {
       return await follow(async () =>
-        (await isAlone()) ? 'The last tracker of this Kafka ended before it had taken everything in.' : null,
+        (await isUnfollowed()) ? 'The last tracker of this Kafka ended before it had taken everything in.' : null,
       )
     }
     const options = { log, store: trackerStore, catalogue: builtinCatalogue, clock: 'none' } as const

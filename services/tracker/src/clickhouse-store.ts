@@ -99,8 +99,7 @@ const CATALOGUE = 'SELECT content FROM catalogues WHERE hash = {hash:String} LIM
 
 // By the key's partition as producers choose it (`partitionOf`), not by the one that the row was written for: that may
 // have been of another log.
-const OF_THE_PARTITION = `({partitions:UInt32} = 1
-      OR bitAnd(kafkaMurmurHash(customer), 2147483647) % {partitions:UInt32} = {partition:UInt32})`
+const OF_THE_PARTITION = 'kafkaMurmurHash(customer) % {partitions:UInt32} = {partition:UInt32}'
 
 // In groups, since a million rows as objects take longer to read than all the rest of a start.
 const DEADLINES = `

@@ -37,7 +37,10 @@ export function migrateCommand(): Command {
     )
     .option('--retention <duration>', 'how long Kafka keeps records: 30d, or forever; default 30d', retentionOf)
     .option('--new-log', 'begin to follow another log than before, on top of what is stored')
-    .option('--leave-behind', 'also where the embedded log of the directory holds what was never taken in')
+    .option(
+      '--leave-behind',
+      'with --new-log: also where the embedded log of the directory holds what was never taken in',
+    )
     .addHelpText(
       'after',
       `
@@ -56,6 +59,10 @@ Examples:
     .action((flags: Flags, command: Command) =>
       withWorkspace(command, { create: true }, async ({ terminal, workspace }) => {
         const kafka = await workspace.openKafka()
+        if (flags.leaveBehind === true && flags.newLog !== true)
+          throw new UsageError(
+            '--leave-behind goes with --new-log: only then is it remembered that the old log is done with.',
+          )
         if (kafka === null) refuseTopicFlags(flags)
         else if (flags.leaveBehind !== true) await refuseToLeaveBehind(workspace)
         const applied = await workspace.store.query<{ name: string }>(
@@ -88,7 +95,7 @@ Examples:
 async function refuseToLeaveBehind({ directory, trackerStore }: Workspace): Promise<void> {
   const records = await recordsLeftBehind(directory, await trackerStore.loadPositions())
   if (records === 0) return
-  throw new CommandError(`${leftBehindText(directory, records)} To leave them behind for good: --leave-behind.`)
+  throw new CommandError(leftBehindText(directory, records))
 }
 
 /** @throws UsageError where something is asked for that only Kafka has */

@@ -63,7 +63,7 @@ export async function rebuild(
 
 // The partition is that of the log of today: the row may have been written when another log was followed.
 const CUSTOMERS = `
-  SELECT kind, customer, bitAnd(kafkaMurmurHash(customer), 2147483647) % {count:UInt32} AS home
+  SELECT kind, customer, kafkaMurmurHash(customer) % {count:UInt32} AS home
   FROM customer_chains FINAL
   WHERE movedTo = '' AND ({all:UInt8} OR catalogue != transform(home, {partitions:Array(UInt32)}, {catalogues:Array(String)}, ''))
   ORDER BY customer, kind`

@@ -1,12 +1,18 @@
-import { nearestName, REJECTION_REASONS, type RejectedRecord, rejectedText } from '@weaklink/interactions'
+import type { EventLog } from '@weaklink/event-log'
+import {
+  INTERACTIONS_TOPIC,
+  nearestName,
+  REJECTION_REASONS,
+  type RejectedRecord,
+  rejectedText,
+} from '@weaklink/interactions'
 import { Command, InvalidArgumentError } from 'commander'
 import { durationOf } from '../duration.ts'
 import { recordAgain, replay } from '../rejected/replay.ts'
 import { skipBatch } from '../rejected/skip.ts'
-import { countByReason, type Entry, NO_RECORD, recordsOf, surveyRejected } from '../rejected/survey.ts'
+import { countByReason, type Entry, recordsOf, surveyRejected, UNREADABLE_BATCH } from '../rejected/survey.ts'
 import { withTracker, withWorkspace } from '../run.ts'
-import { UsageError } from '../terminal.ts'
-import type { Workspace } from '../workspace.ts'
+import { CommandError, UsageError } from '../terminal.ts'
 
 const SHOWN = 20
 /** Characters of a record on its line. */
@@ -112,8 +118,8 @@ Examples:
       if (flags.dryRun === true) {
         return withWorkspace(command, {}, async ({ terminal, workspace }) => {
           const log = await workspace.openLog()
-          const entries = await entriesToReplay(workspace, flags)
-          const { partitions } = await log.describe('weaklink.interactions')
+          const entries = await entriesToReplay(log, flags)
+          const { partitions } = await log.describe(INTERACTIONS_TOPIC)
           const records: { at: number; rejected: RejectedRecord; to: number }[] = []
           for await (const { entry, rejected } of recordsOf(log, entries)) {
             const { partition } = recordAgain(rejected, '', partitions)
@@ -135,8 +141,8 @@ Examples:
           )
         })
       }
-      return withTracker(command, {}, async ({ terminal, workspace, log, tracker }) => {
-        const entries = await entriesToReplay(workspace, flags)
+      return withTracker(command, {}, async ({ terminal, log, tracker }) => {
+        const entries = await entriesToReplay(log, flags)
         const result = await replay(log, tracker, entries)
         terminal.answer(
           () => {
@@ -189,13 +195,20 @@ Example:
     )
 }
 
-async function entriesToReplay(workspace: Workspace, filter: Filter): Promise<readonly Entry[]> {
-  if (filter.reason === NO_RECORD)
+/** @throws CommandError where all that is meant was kept in a form that cannot be put into the log again */
+async function entriesToReplay(log: EventLog, filter: Filter): Promise<readonly Entry[]> {
+  if (filter.reason === UNREADABLE_BATCH)
     throw new UsageError(
-      `What stands under ${NO_RECORD} is bytes that nobody can read as records: there is nothing to replay.`,
+      `What stands under ${UNREADABLE_BATCH} is bytes that nobody can read as records: there is nothing to replay.`,
     )
-  const { entries } = await surveyRejected(await workspace.openLog())
-  return entries.filter(({ whole }) => whole).filter(isMeant(filter))
+  const meant = (await surveyRejected(log)).entries.filter(isMeant(filter))
+  const whole = meant.filter((entry) => entry.whole)
+  if (meant.length > 0 && whole.length === 0) {
+    throw new CommandError(
+      `${counted(meant.length, 'record')} cannot be replayed: of what is too large only the beginning was kept, and a batch that nobody can read holds no records.`,
+    )
+  }
+  return whole
 }
 
 function isMeant({ reason, since, partition, offset }: Filter): (entry: Entry) => boolean {

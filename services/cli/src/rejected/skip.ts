@@ -3,7 +3,7 @@ import type { EventLog, UnreadableBatch } from '@weaklink/event-log'
 import { encodeRejected, INTERACTIONS_TOPIC, REJECTED_TOPIC } from '@weaklink/interactions'
 import { positionIn, type TrackerStore } from '@weaklink/tracker'
 import { CommandError, UsageError } from '../terminal.ts'
-import { NO_RECORD } from './survey.ts'
+import { UNREADABLE_BATCH } from './survey.ts'
 
 export interface Skipped {
   readonly partition: number
@@ -56,7 +56,7 @@ export async function skipBatch(
     throw new CommandError(`${stands}, past the batch of the offsets ${offset} to ${next - 1}.`)
   const { partitions } = await log.describe(REJECTED_TOPIC)
   const rejection = {
-    reason: NO_RECORD,
+    reason: UNREADABLE_BATCH,
     field: '',
     expected: 'records that this version can decode',
     got: `${bytes.length} bytes of the offsets ${offset} to ${next - 1}: ${problem}`,

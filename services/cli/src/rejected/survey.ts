@@ -27,11 +27,11 @@ export interface Survey {
 export interface SurveyOptions {
   /** Where to begin in each partition of the topic; default: the oldest record. */
   readonly from?: ReadonlyMap<number, number>
-  readonly matches?: (rejected: RejectedRecord, at: number) => boolean
+  readonly matches?: (rejected: RejectedRecord) => boolean
 }
 
 /** The reason of a batch that nobody can read: what it holds cannot be put into the log as records. */
-export const NO_RECORD = 'unreadable_batch'
+export const UNREADABLE_BATCH = 'unreadable_batch'
 const READ = 1_000
 
 /**
@@ -49,7 +49,7 @@ export async function surveyRejected(log: EventLog, options: SurveyOptions = {})
         foreign++
         continue
       }
-      if (!matches(rejected, record.timestamp)) continue
+      if (!matches(rejected)) continue
       const { source, origin, replayed, rejection } = rejected
       const digest = createHash('sha1').update(rejected.record.value).digest('base64')
       const key = `${source.topic}/${origin}/${digest}`
@@ -57,7 +57,7 @@ export async function surveyRejected(log: EventLog, options: SurveyOptions = {})
       if (known !== undefined && known.at > record.timestamp) continue
       const place = { partition, offset: record.offset }
       const { reason } = rejection
-      const whole = reason !== NO_RECORD && rejected.cut === null
+      const whole = reason !== UNREADABLE_BATCH && rejected.cut === null
       latest.set(key, { at: record.timestamp, reason, source, origin, replayed, whole, place })
     }
   }
