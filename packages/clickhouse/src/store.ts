@@ -48,6 +48,12 @@ export interface Store {
   readonly database: string
   /** Rows as objects; `{name:Type}` in the SQL is bound from `params`, a time as a Date. No FORMAT clause, no trailing semicolon. */
   query<T>(sql: string, params?: Readonly<Record<string, unknown>>, options?: QueryOptions): Promise<T[]>
+  /** Like `query`, for answers too large to hold: rows as arrays of column values, in blocks as they come. */
+  stream<T extends readonly unknown[]>(
+    sql: string,
+    params?: Readonly<Record<string, unknown>>,
+    options?: QueryOptions,
+  ): AsyncIterable<T[]>
   /** Like `query`, for SQL whose columns are not known beforehand: they come in order, with their types. */
   queryTable(sql: string, params?: Readonly<Record<string, unknown>>, options?: QueryOptions): Promise<Table>
   /** Like `query`, with one long list of keys. Not for read-only accounts. */
@@ -123,6 +129,19 @@ export function connect(options: ConnectOptions): Store {
         const result = await client.query({ query: sql, format: 'JSONEachRow', ...optionsOf(params, options) })
         return await result.json<T>()
       }),
+
+    async *stream<T extends readonly unknown[]>(
+      sql: string,
+      params?: Readonly<Record<string, unknown>>,
+      options?: QueryOptions,
+    ) {
+      try {
+        const result = await client.query({ query: sql, format: 'JSONCompactEachRow', ...optionsOf(params, options) })
+        for await (const rows of result.stream<T>()) yield rows.map((row) => row.json<T>())
+      } catch (error) {
+        throw toStoreError(error, shownUrl)
+      }
+    },
 
     queryTable: (sql, params, options) =>
       translated(async () => {

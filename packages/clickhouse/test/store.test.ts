@@ -19,6 +19,36 @@ async function failure(work: Promise<unknown>): Promise<StoreError> {
   return error
 }
 
+describe('stream', () => {
+  test('gives all rows in blocks, as arrays of values', async () => {
+    const rows: [number, string][] = []
+    let blocks = 0
+    const sql = `SELECT number, concat('é\n', toString(number)) FROM numbers({n:UInt32})`
+    for await (const block of db.store.stream<[number, string]>(sql, { n: 300_000 })) {
+      blocks += 1
+      rows.push(...block)
+    }
+    expect(blocks).toBeGreaterThan(1)
+    expect(rows).toHaveLength(300_000)
+    expect([rows[0], rows[299_999]]).toEqual([
+      [0, 'é\n0'],
+      [299_999, 'é\n299999'],
+    ])
+  })
+
+  test('fails where the query fails, also after its first rows', async () => {
+    const all = async (sql: string) => {
+      let rows = 0
+      for await (const block of db.store.stream(sql)) rows += block.length
+      return rows
+    }
+    expect((await failure(all('SELECT nothing'))).message).toContain('nothing')
+    const late = `SELECT number, repeat('x', 1000), throwIf(number = 40000, 'too late') FROM numbers(100000)
+      SETTINGS max_block_size = 1000, http_response_buffer_size = 0`
+    expect((await failure(all(late))).message).toContain('too late')
+  })
+})
+
 describe('query', () => {
   test('binds parameters of every kind', async () => {
     const [row] = await db.store.query(

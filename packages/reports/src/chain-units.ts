@@ -1,7 +1,31 @@
 import { columnOf, type Key } from './keys.ts'
 
 /** What a query may read of a chain. */
-export type ChainColumn = UnitColumn | 'id' | 'ordinal' | 'furthest' | 'lastAt' | 'staff'
+export type ChainColumn =
+  | UnitColumn
+  | 'id'
+  | 'ordinal'
+  | 'previous'
+  | 'furthest'
+  | 'lastAt'
+  | 'staff'
+  /** 1-based, into the arrays of interactions: the interaction that is the place. */
+  | 'placeIndex'
+  /** More of the interactions, one array each, named after their fields; an empty text where the field is absent: */
+  | 'times'
+  | 'actors'
+  | 'outcomes'
+  | 'reactions'
+  | 'episodes'
+  | 'orders'
+  | 'durations'
+  | 'values'
+  | 'costs'
+  | 'currencies'
+  | 'channels'
+  | 'campaigns'
+  | 'queues'
+  | 'agents'
 
 /**
  * A **unit** is what a breakpoints report counts: a chain, or with `--within` an episode. Both become rows of the same
@@ -70,6 +94,20 @@ const INTERACTION_ARRAYS: Partial<Record<ChainColumn, string>> = {
   isPlace: 'chains.interactions.place',
   isEpilogue: 'chains.interactions.epilogue',
   waits: 'chains.interactions.waitMs',
+  times: 'chains.interactions.at',
+  actors: 'chains.interactions.by',
+  outcomes: 'chains.interactions.outcome',
+  reactions: 'chains.interactions.reaction',
+  episodes: 'chains.interactions.episode',
+  orders: 'chains.interactions.order',
+  durations: 'chains.interactions.durationMs',
+  values: 'chains.interactions.value',
+  costs: 'chains.interactions.cost',
+  currencies: 'chains.interactions.currency',
+  channels: 'chains.interactions.channel',
+  campaigns: 'chains.interactions.campaign',
+  queues: 'chains.interactions.queue',
+  agents: 'chains.interactions.agent',
 }
 
 /** For each chain: the customer had a chain before that was more than unanswered outreach. */

@@ -1,3 +1,12 @@
+export {
+  type Answer,
+  type AnyOptions,
+  type AskableQuestion,
+  FORMATS,
+  type Format,
+  parseFormat,
+  written,
+} from './answer.ts'
 export { type BreakpointsOptions, type BreakpointsQuery, breakpointsQuery } from './breakpoints/options.ts'
 export { breakpoints, catalogueInForce } from './breakpoints/query.ts'
 export type { Breakpoint, BreakpointsReport } from './breakpoints/shape.ts'
@@ -11,6 +20,8 @@ export { customerReport } from './customer/query.ts'
 export type { CustomerChain, CustomerInteraction, CustomerReport } from './customer/shape.ts'
 export { customerText } from './customer/text.ts'
 export { QueryError } from './query-error.ts'
+export type { Row } from './question.ts'
+export { QUESTIONS } from './questions.ts'
 export { printable, type Style, type TextOptions } from './terminal.ts'
 export { touchpointsReport } from './touchpoints/query.ts'
 export type { CatalogueTouchpoint, TouchpointsReport } from './touchpoints/shape.ts'

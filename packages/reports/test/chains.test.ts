@@ -1,5 +1,8 @@
+import type { Chain, ChainInteraction } from '@weaklink/chains'
 import { startTestStore, type TestStore } from '@weaklink/clickhouse/test-support'
+import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { streamChains } from '../src/chains/query.ts'
 import { chainsReport as shape } from '../src/chains/shape.ts'
 import { customerReport as customerShape } from '../src/customer/shape.ts'
 import {
@@ -11,6 +14,7 @@ import {
   customerReportOf,
   customerText,
 } from '../src/index.ts'
+import { business } from './arbitrary.ts'
 import { createTables, storeAll } from './stored.ts'
 import { ANNA, CATALOGUE, catalogueWith, customer, PEOPLE, TICK } from './story.ts'
 
@@ -65,9 +69,64 @@ describe('the list of chains', () => {
     [{ from: '2024-03-03', to: '2024-03-04' }, ['anna 1']],
     [{ to: '2024-03-09', date: 'end' }, ['anna 1']],
     [{ customer: 'nobody' }, []],
+    [{ state: ['open', 'ignored'] }, ['clara 2', 'dora 1']],
   ]
   test.each(cases)('%o finds %o', async (options, expected) => {
     expect(await found(options)).toEqual(expected)
+  })
+
+  test('finds by what a chain went over: as counted in memory', async () => {
+    const one = fc.constantFrom('ad', 'call_wait', 'home', 'quote', 'mail', 'pay')
+    const question = fc.oneof(
+      fc.record({ with: fc.array(one, { minLength: 1, maxLength: 2 }) }),
+      fc.record({ without: fc.array(one, { minLength: 1, maxLength: 2 }) }),
+      fc.record({ first: one, state: fc.constantFrom('broken', 'converted') }),
+      fc.record({ last: one }),
+      fc.record({ link: fc.tuple(one, one).map((pair) => pair.join(' > ')) }),
+      fc.record({ variant: fc.array(one, { minLength: 1, maxLength: 3 }).map((path) => path.join('>')) }),
+    )
+    await fc.assert(
+      fc.asyncProperty(business, fc.array(question, { minLength: 12, maxLength: 12 }), async (world, questions) => {
+        await storeAll(db.store, world.catalogue, world.tick, world.people)
+        const chains = world.people.flatMap((each) => each.chains)
+        const places = (chain: Chain) => chain.interactions.filter((met) => met.place && !met.epilogue)
+        const names = (mets: readonly ChainInteraction[]) => mets.map((met) => met.interaction.touchpoint)
+        const pathOf = (chain: Chain) =>
+          names(places(chain).filter((met) => chain.interactions.indexOf(met) <= chain.placeIndex))
+        const steps = (text: string) => text.split('>').map((step) => step.trim())
+        // The path of a real chain is hard to guess.
+        const real = chains.slice(0, 3).map((chain) => ({
+          variant: pathOf(chain)
+            .filter((name, index, path) => path[index - 1] !== name)
+            .join(' > '),
+        }))
+        for (const asked of [...questions, ...real] as ChainsOptions[]) {
+          const list = (value: string | readonly string[] | undefined) => [value ?? []].flat()
+          const expected = chains.filter((chain) => {
+            const [reached, path] = [names(places(chain)), pathOf(chain)]
+            const folded = path.filter((name, index) => path[index - 1] !== name)
+            return (
+              list(asked.with).every((name) => reached.includes(name)) &&
+              !list(asked.without).some((name) => reached.includes(name)) &&
+              (asked.first === undefined || path[0] === asked.first) &&
+              (asked.last === undefined || path.at(-1) === asked.last) &&
+              (asked.state === undefined || list(asked.state).includes(chain.state)) &&
+              (asked.link === undefined ||
+                path.some((name, index) => [path[index - 1], name].join() === steps(asked.link ?? '').join())) &&
+              (asked.variant === undefined || folded.join() === steps(asked.variant).join())
+            )
+          })
+          const found = await ask({ ...asked, limit: '1000' })
+          expect(found.chains.map(({ id }) => id).sort()).toEqual(expected.map(({ id }) => id).sort())
+          const streamed = []
+          for await (const block of streamChains(db.store, chainsQuery(asked))) streamed.push(...block)
+          const byId = (a: { id: string }, b: { id: string }) => (a.id < b.id ? -1 : 1)
+          expect(streamed.sort(byId)).toEqual([...found.chains].sort(byId))
+        }
+      }),
+      { numRuns: 8 },
+    )
+    await storeAll(db.store, CATALOGUE, TICK, [...PEOPLE, ANONYMOUS_ANNA])
   })
 
   test('shows whose it is, what became of it, and the path', async () => {

@@ -1,3 +1,4 @@
+import { Readable } from 'node:stream'
 import { type Store, StoreError } from '@weaklink/clickhouse'
 import { QueryError } from '@weaklink/reports'
 import { Problem } from '@weaklink/runtime'
@@ -19,25 +20,63 @@ const RETRY_AFTER_SECONDS = 2
  * @throws Problem 400 what cannot be met, 503 the store is away, 504 it takes too long
  */
 export async function ask<T>(
-  { store, queryMs }: Source,
+  source: Source,
   request: FastifyRequest,
   reply: FastifyReply,
   answer: (store: Store) => Promise<T>,
 ): Promise<T> {
+  const { store, translated } = listening(source, request, reply)
+  return await translated(() => answer(store))
+}
+
+/**
+ * Like `ask`, for an answer that is written as it comes: the time is up when nothing of it came. What goes wrong after its
+ * beginning breaks the connection off, so that half an answer never looks like a whole one.
+ */
+export async function askText(
+  source: Source,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  contentType: string,
+  answer: (store: Store) => AsyncIterator<string>,
+): Promise<FastifyReply> {
+  const { store, translated, begun } = listening(source, request, reply)
+  const texts = answer(store)
+  const first = await translated(() => texts.next())
+  begun()
+  async function* all() {
+    for (let next = first; next.done !== true; next = await texts.next()) yield next.value
+  }
+  return reply.type(contentType).send(Readable.from(all(), { objectMode: false }))
+}
+
+/** The store, for as long as somebody listens and the time is not up. */
+function listening({ store, queryMs }: Source, request: FastifyRequest, reply: FastifyReply) {
   const gone = new AbortController()
   reply.raw.once('close', () => gone.abort())
-  const late = AbortSignal.timeout(queryMs)
-  const signal = AbortSignal.any([gone.signal, late])
-  try {
-    return await answer({
+  const late = new AbortController()
+  const timer = setTimeout(() => late.abort(), queryMs)
+  const begun = () => clearTimeout(timer)
+  reply.raw.once('close', begun)
+  const signal = AbortSignal.any([gone.signal, late.signal])
+  const translated = async <T>(work: () => Promise<T>): Promise<T> => {
+    try {
+      return await work()
+    } catch (error) {
+      if (error instanceof QueryError) throw badParameter(error.option, error.got, error.expected)
+      if (!(error instanceof StoreError)) throw error
+      if (!gone.signal.aborted) request.log.warn({ err: error }, 'the store gave no answer')
+      throw problemOf(error, late.signal.aborted, queryMs)
+    }
+  }
+  return {
+    store: {
       ...store,
       query: (sql, params, options) => store.query(sql, params, { ...options, signal }),
-    })
-  } catch (error) {
-    if (error instanceof QueryError) throw badParameter(error.option, error.got, error.expected)
-    if (!(error instanceof StoreError)) throw error
-    if (!gone.signal.aborted) request.log.warn({ err: error }, 'the store gave no answer')
-    throw problemOf(error, late.aborted, queryMs)
+      stream: (sql, params, options) => store.stream(sql, params, { ...options, signal }),
+    } satisfies Store,
+    translated,
+    begun,
   }
 }
 

@@ -77,9 +77,9 @@ describe('a route answers what its report answers', () => {
     ['', {}],
     ['?by=channel&by=returning', { by: ['channel', 'returning'] }],
     [
-      '?by=channel,props.x&date=end&from=2024-03-01&to=2024-04-10T00:00:00%2B02:00',
+      '?by=channel,campaign&date=end&from=2024-03-01&to=2024-04-10T00:00:00%2B02:00',
       {
-        by: 'channel,props.x',
+        by: 'channel,campaign',
         date: 'end',
         from: '2024-03-01',
         to: '2024-04-10T00:00:00+02:00',
@@ -111,6 +111,39 @@ describe('a route answers what its report answers', () => {
       expect(shapes.chainsReport.strict().parse(answer)).toEqual(answer)
     }
     expect(expected.chains.length).toBeGreaterThan(0)
+  })
+
+  test('another period beside it, and why nothing was found', async () => {
+    const url = '/api/v1/reports/breakpoints?from=2024-03-03&to=2024-03-05&compare=previous'
+    const answer = await running.json<{ compared: { from: string; to: string; rates: object[] } }>(url)
+    expect(answer.compared).toMatchObject({ from: '2024-03-01T00:00:00.000Z', to: '2024-03-03T00:00:00.000Z' })
+    expect(answer.compared.rates).toContainEqual(
+      expect.objectContaining({ key: { touchpoint: 'ad_view' }, name: 'breakRate', now: { part: 0, of: 2, rate: 0 } }),
+    )
+    expect(await running.json('/api/v1/reports/breakpoints?where=channel=add')).toMatchObject({
+      totals: { chains: 0 },
+      hints: ['No chain begins with channel=add. Values of channel: (none), ads, seo.'],
+    })
+  })
+
+  test('as rows for programs: a table, or one object a line; of chains all there are', async () => {
+    const csv = await running.get('/api/v1/reports/breakpoints?format=csv')
+    expect(csv.headers.get('content-type')).toBe('text/csv; charset=utf-8')
+    const [heading, ...lines] = (await csv.text()).trimEnd().split('\n')
+    expect(heading).toMatch(/^touchpoint,interactions,reached,/)
+    expect(lines.map((line) => line.split(',')[0]).sort()).toContain('call_wait')
+    const ndjson = await running.get('/api/v1/chains?format=ndjson')
+    expect(ndjson.headers.get('content-type')).toBe('application/x-ndjson; charset=utf-8')
+    const rows = (await ndjson.text())
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line) as { id: string })
+    const all = await chainsReport(db.store, chainsQuery({}))
+    expect(rows.map(({ id }) => id).sort()).toEqual(all.chains.map(({ id }) => id).sort())
+    const page = await running.get('/api/v1/chains?format=ndjson&limit=2')
+    expect((await page.text()).trimEnd().split('\n')).toHaveLength(2)
+    const wrong = await running.get('/api/v1/chains?format=csv&where=waitMs=long')
+    expect([wrong.status, wrong.headers.get('content-type')]).toEqual([400, 'application/problem+json'])
   })
 
   test('chains, page by page', async () => {
@@ -187,9 +220,20 @@ describe('a question that cannot be met names the parameter, the value and what 
     ['reports/breakpoints?where=channel', 'where', 'channel', /^KEY=VALUE/],
     ['reports/breakpoints?where=waitMs=long', 'where', 'waitMs=long', /^a number/],
     ['reports/breakpoints?within=post', 'within', 'post', /^one of the groups there are: phone$/],
-    ['reports/breakpoints?state=broken', 'state', 'broken', /from, to, date, where, at, within, by$/],
+    [
+      'reports/breakpoints?state=broken',
+      'state',
+      'broken',
+      /from, to, date, where, at, within, by, fresh, compare, format$/,
+    ],
     ['reports/breakpoints?form=2024-05-01', 'form', '2024-05-01', /^from, or another of/],
     ['reports/breakpoints?at=place&at=furthest', 'at', 'place, furthest', /^it once$/],
+    ['reports/breakpoints?compare=before', 'compare', 'before', /^previous, or a period as 2024-03-01/],
+    ['reports/breakpoints?compare=previous&from=2024-03-01', 'compare', 'previous', /^"from" and "to" with it/],
+    ['reports/breakpoints?format=xml', 'format', 'xml', /^one of json, csv, ndjson$/],
+    ['reports/breakpoints?fresh=yes', 'fresh', 'yes', /^one of true, false$/],
+    ['reports/chains?link=ad_view', 'link', 'ad_view', /^two touchpoints: call_wait > quote$/],
+    ['reports/chains?variant=ad_view>>visit', 'variant', 'ad_view>>visit', /^touchpoints with > between them/],
     ['reports/breakpoints?__proto__=1', '__proto__', '1', /^one of/],
     ['reports/chains?state=lost', 'state', 'lost', /^one of open, converted, broken, ignored$/],
     ['reports/chains?limit=0', 'limit', '0', /^a whole number from 1 to 1000$/],
@@ -306,7 +350,18 @@ test('/openapi.json describes every route, with an example of its answer', async
     expect(JSON.stringify(get.responses[200]), path).toContain('"example')
   }
   const names = (path: string) => paths[path]?.get.parameters.map(({ name }) => name)
-  expect(names('/api/v1/reports/breakpoints')).toEqual(['from', 'to', 'date', 'where', 'at', 'within', 'by'])
+  expect(names('/api/v1/reports/breakpoints')).toEqual([
+    'from',
+    'to',
+    'date',
+    'where',
+    'at',
+    'within',
+    'by',
+    'fresh',
+    'compare',
+    'format',
+  ])
   expect(names('/api/v1/customers/{id}')).toEqual(['id'])
   expect(names('/api/v1/live')).toEqual(['types', 'customer', 'touchpoint', 'lastEventId', 'last-event-id'])
 })

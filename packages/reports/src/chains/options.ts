@@ -1,32 +1,58 @@
 import { REASONS, type Reason, STATES, type State } from '@weaklink/chains'
-import { parseWhere, type Where } from '../keys.ts'
-import { type Period, type PeriodOptions, parseChoice, parsePeriod } from '../period.ts'
+import { z } from 'zod'
+import { parseChoice } from '../period.ts'
 import { QueryError } from '../query-error.ts'
+import { listOf, type Options, parseSelection, type Selection, selectionParameters } from '../selection.ts'
 
-export interface ChainsQuery extends Period {
-  readonly where: Where
-  readonly state: State | null
+export interface ChainsQuery extends Selection {
+  /** Any of them; empty: all. */
+  readonly states: readonly State[]
   readonly reason: Reason | null
   readonly place: string | null
   /** Of either kind, known or anonymous. */
   readonly customer: string | null
+  /** Reached all of these. */
+  readonly with: readonly string[]
+  /** Reached none of these. */
+  readonly without: readonly string[]
+  /** First and last touchpoint of the path. */
+  readonly first: string | null
+  readonly last: string | null
+  /** In the path the second directly follows the first. */
+  readonly link: readonly [string, string] | null
+  /** The whole path, equal neighbours as one. */
+  readonly variant: readonly string[] | null
   readonly limit: number
   /** The last chain of the page before. */
   readonly after: { readonly startedAt: number; readonly id: string } | null
 }
 
-/** As they are written on a command line or in a URL. */
-export interface ChainsOptions extends PeriodOptions {
-  readonly where?: string | readonly string[] | undefined
-  readonly state?: string | undefined
-  readonly reason?: string | undefined
-  readonly place?: string | undefined
-  readonly customer?: string | undefined
-  /** 1..1000, default 50. */
-  readonly limit?: string | undefined
-  /** `next` of the page before. */
-  readonly cursor?: string | undefined
+export const chainsParameters = {
+  ...selectionParameters,
+  state: z.array(z.enum(STATES)).optional().describe('open, converted, broken or ignored; several: any of them.'),
+  reason: z.enum(REASONS).optional().describe('Why it broke: refused, abandoned, dissatisfied or silence.'),
+  place: z.string().optional().describe('The touchpoint where chains are, or ended.'),
+  customer: z.string().optional().describe('Whose: known or anonymous.'),
+  with: z.array(z.string()).optional().describe('Only chains that reached this touchpoint; several: all of them.'),
+  without: z.array(z.string()).optional().describe('Only chains that never reached it; several: none of them.'),
+  first: z.string().optional().describe('The first touchpoint of the path.'),
+  last: z.string().optional().describe('The last touchpoint of the path.'),
+  link: z
+    .string()
+    .optional()
+    .describe('A > B: in the path B directly follows A.')
+    .meta({ examples: ['call_wait > quote'] }),
+  variant: z
+    .string()
+    .optional()
+    .describe('A > B > C: the whole path, equal neighbours as one.')
+    .meta({ examples: ['ad_view > call_wait > purchase'] }),
+  limit: z.string().optional().describe('At most so many, 1 to 1000. Default: 50.'),
+  cursor: z.string().optional().describe('Go on after an earlier answer: its `next`.'),
 }
+
+/** As they are written on a command line or in a URL. */
+export type ChainsOptions = Options<typeof chainsParameters>
 
 const MOST = 1000
 
@@ -36,13 +62,21 @@ export function chainsQuery(options: ChainsOptions): ChainsQuery {
   if (!Number.isInteger(limit) || limit < 1 || limit > MOST) {
     throw new QueryError('limit', options.limit ?? '', `a whole number from 1 to ${MOST}`)
   }
+  const link = options.link === undefined ? null : stepsOf('link', options.link)
+  if (link !== null && link.length !== 2)
+    throw new QueryError('link', options.link ?? '', 'two touchpoints: call_wait > quote')
   return {
-    ...parsePeriod(options),
-    where: parseWhere([options.where ?? []].flat()),
-    state: options.state === undefined ? null : parseChoice('state', options.state, STATES),
+    ...parseSelection(options),
+    states: listOf(options.state).map((state) => parseChoice('state', state, STATES)),
     reason: options.reason === undefined ? null : parseChoice('reason', options.reason, REASONS),
     place: options.place ?? null,
     customer: options.customer ?? null,
+    with: listOf(options.with),
+    without: listOf(options.without),
+    first: options.first ?? null,
+    last: options.last ?? null,
+    link: link === null ? null : [link[0] ?? '', link[1] ?? ''],
+    variant: options.variant === undefined ? null : stepsOf('variant', options.variant),
     limit,
     after: options.cursor === undefined ? null : parseCursor(options.cursor),
   }
@@ -57,4 +91,11 @@ function parseCursor(text: string): { startedAt: number; id: string } {
   const match = /^(-?\d{1,15})_(.+)$/.exec(text)
   if (match === null) throw new QueryError('cursor', text, '`next` of an earlier answer')
   return { startedAt: Number(match[1]), id: match[2] ?? '' }
+}
+
+/** `A > B > C`. */
+function stepsOf(option: string, text: string): string[] {
+  const steps = text.split('>').map((step) => step.trim())
+  if (steps.includes('')) throw new QueryError(option, text, 'touchpoints with > between them: ad_view > call_wait')
+  return steps
 }

@@ -1,6 +1,6 @@
 import type { Reason } from '@weaklink/chains'
 import type { Store } from '@weaklink/clickhouse'
-import { chainUnits } from '../chain-units.ts'
+import { type ChainColumn, chainUnits } from '../chain-units.ts'
 import { Params, whereSql } from '../keys.ts'
 import { periodSql } from '../period.ts'
 import { type ChainsQuery, cursorOf } from './options.ts'
@@ -16,10 +16,10 @@ type Row = Omit<ChainSummary, 'reason' | 'path'> & { readonly reason: Reason | '
 export async function chainsReport(store: Store, query: ChainsQuery): Promise<ChainsReport> {
   const params = new Params()
   const [rows, [position]] = await Promise.all([
-    store.query<Row>(chainsSql(query, params), params.values),
+    store.query<Row>(pageSql(query, params), params.values),
     store.query<{ asOf: string | null }>('SELECT max(tick) AS asOf FROM positions FINAL'),
   ])
-  const chains = rows.slice(0, query.limit).map((row) => ({ ...row, reason: row.reason || null, path: runs(row.path) }))
+  const chains = rows.slice(0, query.limit).map(summaryOf)
   const last = chains.at(-1)
   return {
     asOf: position?.asOf ?? null,
@@ -28,47 +28,90 @@ export async function chainsReport(store: Store, query: ChainsQuery): Promise<Ch
   }
 }
 
-/** One row more than the page has, to know whether another page follows. */
+/**
+ * All of them, in no page: rows as a program reads them, customer by customer.
+ *
+ * @throws StoreError
+ */
+export async function* streamChains(store: Store, query: ChainsQuery): AsyncGenerator<ChainSummary[]> {
+  const params = new Params()
+  const sql = `SELECT ${COLUMNS.join(', ')} FROM (${chainsSql(query, params)}) ORDER BY customer, kind, ordinal`
+  for await (const rows of store.stream<unknown[]>(sql, params.values)) {
+    yield rows.map((row) => summaryOf(Object.fromEntries(COLUMNS.map((name, k) => [name, row[k]])) as unknown as Row))
+  }
+}
+
+function summaryOf(row: Row): ChainSummary {
+  return { ...row, reason: row.reason || null, path: runs(row.path) }
+}
+
+const FIELDS = [
+  'id',
+  'kind',
+  'customer',
+  'ordinal',
+  'state',
+  'reason',
+  'place',
+  'furthest',
+  'atRisk',
+  'startedAt',
+  'lastAt',
+  'closedAt',
+  'staff',
+] as const
+const COLUMNS = [...FIELDS, 'touches', 'path']
+
+/** What a chain went over until it ended: its places up to its own. */
+const PATH = `
+  arrayFilter((touchpoint, counts, epilogue, index) -> counts AND NOT epilogue AND index <= placeIndex,
+    touchpoints, isPlace, isEpilogue, arrayEnumerate(touchpoints))`
+const REACHED =
+  'arrayFilter((touchpoint, counts, epilogue) -> counts AND NOT epilogue, touchpoints, isPlace, isEpilogue)'
+
 function chainsSql(query: ChainsQuery, params: Params): string {
   const keys = [...query.where.values()].map(({ key }) => key)
+  const text = (value: string) => params.bind(value, 'String')
+  const texts = (values: readonly string[]) => params.bind(values, 'Array(String)')
   const conditions = [whereSql(query.where, params), periodSql(query, params)]
-  if (query.state !== null) conditions.push(`state = ${params.bind(query.state, 'String')}`)
-  if (query.reason !== null) conditions.push(`reason = ${params.bind(query.reason, 'String')}`)
-  if (query.place !== null) conditions.push(`place = ${params.bind(query.place, 'String')}`)
-  if (query.customer !== null) conditions.push(`customer = ${params.bind(query.customer, 'String')}`)
-  if (query.after !== null) {
-    const at = params.bind(query.after.startedAt, 'Int64')
-    const id = params.bind(query.after.id, 'String')
-    const started = 'toUnixTimestamp64Milli(startedAt)'
-    conditions.push(`(${started} < ${at} OR (${started} = ${at} AND id > ${id}))`)
+  if (query.states.length > 0) conditions.push(`has(${texts(query.states)}, toString(state))`)
+  if (query.reason !== null) conditions.push(`reason = ${text(query.reason)}`)
+  if (query.place !== null) conditions.push(`place = ${text(query.place)}`)
+  if (query.customer !== null) conditions.push(`customer = ${text(query.customer)}`)
+  if (query.with.length > 0) conditions.push(`hasAll(${REACHED}, ${texts(query.with)})`)
+  if (query.without.length > 0) conditions.push(`NOT hasAny(${REACHED}, ${texts(query.without)})`)
+  if (query.first !== null) conditions.push(`(${PATH})[1] = ${text(query.first)}`)
+  if (query.last !== null) conditions.push(`(${PATH})[-1] = ${text(query.last)}`)
+  if (query.link !== null) {
+    const [from, to] = query.link.map(text)
+    conditions.push(`arrayExists((a, b) -> a = ${from} AND b = ${to}, arrayPopBack(${PATH}), arrayPopFront(${PATH}))`)
   }
-  const units = chainUnits(
-    [
-      ...([
-        'id',
-        'ordinal',
-        'state',
-        'reason',
-        'place',
-        'furthest',
-        'atRisk',
-        'startedAt',
-        'lastAt',
-        'closedAt',
-      ] as const),
-      ...(['staff', 'touchpoints', 'isEpilogue'] as const),
-    ],
-    keys,
-    'place',
-  )
+  if (query.variant !== null) conditions.push(`arrayCompact(${PATH}) = ${texts(query.variant)}`)
+  const onPath = query.first !== null || query.last !== null || query.link !== null || query.variant !== null
+  const onPlaces = query.with.length > 0 || query.without.length > 0
+  const more: ChainColumn[] = onPath ? ['isPlace', 'placeIndex'] : onPlaces ? ['isPlace'] : []
+  const units = chainUnits([...FIELDS.filter(isColumn), 'touchpoints', 'isEpilogue', ...more], keys, 'place')
   return `
-    SELECT id, kind, customer, ordinal, state, reason, place, furthest, atRisk, startedAt, lastAt, closedAt,
-      length(path) AS touches, staff,
+    SELECT ${FIELDS.join(', ')}, length(path) AS touches,
       arrayFilter((touchpoint, epilogue) -> NOT epilogue, touchpoints, isEpilogue) AS path
     FROM (${units})
-    WHERE ${conditions.join(' AND ')}
-    ORDER BY startedAt DESC, id
-    LIMIT ${query.limit + 1}`
+    WHERE ${conditions.join(' AND ')}`
+}
+
+/** Whose it is comes with every row. */
+function isColumn(name: (typeof FIELDS)[number]): name is Exclude<(typeof FIELDS)[number], 'kind' | 'customer'> {
+  return name !== 'kind' && name !== 'customer'
+}
+
+/** One row more than the page has, to know whether another page follows. */
+function pageSql(query: ChainsQuery, params: Params): string {
+  const sql = chainsSql(query, params)
+  const started = 'toUnixTimestamp64Milli(startedAt)'
+  const order = `ORDER BY startedAt DESC, id LIMIT ${query.limit + 1}`
+  if (query.after === null) return `${sql} ${order}`
+  const at = params.bind(query.after.startedAt, 'Int64')
+  const id = params.bind(query.after.id, 'String')
+  return `${sql} AND (${started} < ${at} OR (${started} = ${at} AND id > ${id})) ${order}`
 }
 
 function runs(touchpoints: readonly string[]): { touchpoint: string; times: number }[] {

@@ -48,9 +48,14 @@ export function errors(...statuses: readonly (keyof typeof ERRORS)[]) {
 export function reportSchema(
   described: { readonly tag: string; readonly summary: string; readonly description?: string },
   answer: z.ZodType,
-  more: { readonly querystring?: z.ZodType; readonly params?: z.ZodType; readonly missing?: true } = {},
+  more: {
+    readonly querystring?: z.ZodType
+    readonly params?: z.ZodType
+    readonly missing?: true
+    readonly rows?: true
+  } = {},
 ): FastifySchema {
-  const { missing, ...parameters } = more
+  const { missing, rows, ...parameters } = more
   return {
     tags: [described.tag],
     summary: described.summary,
@@ -58,7 +63,15 @@ export function reportSchema(
     security: [{ apiKey: [] }],
     ...parameters,
     response: {
-      200: { description: 'The answer.', content: { 'application/json': { schema: answer } } },
+      200: {
+        description: 'The answer.',
+        content: {
+          'application/json': { schema: answer },
+          ...(rows === true
+            ? { 'text/csv': { schema: z.string() }, 'application/x-ndjson': { schema: z.string() } }
+            : {}),
+        },
+      },
       ...errors(400, ...(missing === true ? ([404] as const) : []), 422, 503, 504),
     },
   }

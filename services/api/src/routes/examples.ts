@@ -4,7 +4,7 @@ import type { BreakpointsReport, ChainsReport, CustomerReport, TouchpointsReport
 
 const AS_OF = '2024-04-10T00:00:00.000Z'
 
-export const BREAKPOINTS: BreakpointsReport = {
+const BREAKPOINTS: BreakpointsReport = {
   asOf: AS_OF,
   from: null,
   to: null,
@@ -67,7 +67,7 @@ const BORIS = {
   staff: 0,
 } as const
 
-export const CHAINS: ChainsReport = {
+const CHAINS: ChainsReport = {
   asOf: AS_OF,
   chains: [
     {
@@ -180,3 +180,6 @@ export const TOUCHPOINTS: TouchpointsReport = {
   ],
   uncatalogued: [{ touchpoint: 'fax', interactions: 1 }],
 }
+
+/** By the name of the report. */
+export const EXAMPLES: Readonly<Record<string, object>> = { breakpoints: BREAKPOINTS, chains: CHAINS }

@@ -1,0 +1,42 @@
+/** Two-sided 95 % of the normal distribution. */
+const Z = 1.959963984540054
+
+export interface Interval {
+  readonly low: number
+  readonly high: number
+}
+
+/**
+ * The score interval of a proportion, 95 %; null of nothing. It stays within 0 and 1 and holds for few cases too.
+ *
+ * Source: E. B. Wilson (1927), Probable inference, the law of succession, and statistical inference.
+ *
+ * @param part how many of `of`
+ */
+export function wilson(part: number, of: number): Interval | null {
+  if (of === 0) return null
+  const rate = part / of
+  const centre = rate + (Z * Z) / (2 * of)
+  const spread = Z * Math.sqrt((rate * (1 - rate) + (Z * Z) / (4 * of)) / of)
+  const scale = 1 + (Z * Z) / of
+  return {
+    low: part === 0 ? 0 : Math.max(0, (centre - spread) / scale),
+    high: part === of ? 1 : Math.min(1, (centre + spread) / scale),
+  }
+}
+
+/**
+ * The interval of the difference of two independent proportions (first less second), 95 %; null where one is of nothing.
+ *
+ * Source: R. G. Newcombe (1998), Interval estimation for the difference between independent proportions, method 10.
+ */
+export function newcombe(part: number, of: number, otherPart: number, otherOf: number): Interval | null {
+  const [one, other] = [wilson(part, of), wilson(otherPart, otherOf)]
+  if (one === null || other === null) return null
+  const [rate, otherRate] = [part / of, otherPart / otherOf]
+  const difference = rate - otherRate
+  return {
+    low: difference - Math.hypot(rate - one.low, other.high - otherRate),
+    high: difference + Math.hypot(one.high - rate, otherRate - other.low),
+  }
+}

@@ -1,0 +1,58 @@
+import type { Store } from '@weaklink/clickhouse'
+import type { z } from 'zod'
+import type { TextOptions } from './terminal.ts'
+
+/** One value of a flat row. */
+export type Cell = string | number | boolean | null
+
+/** A row of a table that a program reads: CSV and NDJSON. All rows of an answer have the same columns. */
+export type Row = Readonly<Record<string, Cell>>
+
+/** A share that two periods can be compared by: `part` of `of` chains. */
+export interface Rate {
+  /** What it is of: the values of `by`, the touchpoint, the step … */
+  readonly key: Row
+  /** Which of the numbers of the report: `breakRate`. */
+  readonly name: string
+  readonly part: number
+  readonly of: number
+}
+
+/**
+ * A question that people ask about chains. It stands in one folder of this package, and in the list of `questions.ts`: from
+ * there the command line (`weaklink report NAME`) and the API (`GET /api/v1/reports/NAME`) have it, with the same options.
+ */
+export interface Question<P extends z.ZodRawShape, Query, Report> {
+  readonly name: string
+  /** In a few words, for a list of all questions. */
+  readonly summary: string
+  /** What a reader of the description should know beyond that. */
+  readonly description: string
+  /** Its options; on a command line `minChains` is `--min-chains`. What their values may be is checked by `query`. */
+  readonly parameters: P
+  /** Options of a command line worth showing: `--by channel --from 2024-04-01`. */
+  readonly examples: readonly string[]
+  readonly shape: z.ZodType<Report>
+  /** @throws QueryError naming the option and what it may be */
+  query(options: Given<P>): Query
+  /**
+   * @throws QueryError where the store has not what is asked for
+   * @throws StoreError
+   */
+  ask(store: Store, query: Query): Promise<Report>
+  /** For a terminal. */
+  text(report: Report, options: TextOptions): string
+  /** Flat, for CSV and NDJSON. */
+  rows(report: Report): readonly Row[]
+  /** Where an answer may be one page of many: the rows of all. */
+  stream?(store: Store, query: Query): AsyncIterable<readonly Row[]>
+  /** Where it makes sense to compare two periods: what of. */
+  rates?(report: Report): readonly Rate[]
+}
+
+/** Options as they came: texts, those that may be repeated as lists. */
+export type Given<P extends z.ZodRawShape> = {
+  readonly [K in keyof P]?:
+    | (z.input<P[K]> extends readonly string[] | undefined ? string | readonly string[] : string)
+    | undefined
+}
