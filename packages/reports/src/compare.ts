@@ -3,7 +3,7 @@ import { newcombe } from './intervals.ts'
 import { parseInstant } from './period.ts'
 import { QueryError } from './query-error.ts'
 import type { Rate, Row } from './question.ts'
-import { groupShape } from './selection.ts'
+import { groupShape } from './selection-shape.ts'
 import { counted, PLAIN, percent, printable, type TextOptions, table, wrap } from './terminal.ts'
 
 /**

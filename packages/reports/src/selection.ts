@@ -112,18 +112,6 @@ export function groupValues(group: string, by: readonly Key[]): Record<string, K
   return Object.fromEntries(by.map((key, index) => [key.name, showValue(key, values[index] ?? null)]))
 }
 
-/** The part of an answer that says what it is about. */
-export const selectionShape = {
-  /** The newest T: the instant that the answer is about. Null where no clock has ticked yet. */
-  asOf: z.iso.datetime().nullable(),
-  from: z.iso.datetime().nullable(),
-  to: z.iso.datetime().nullable(),
-  date: z.enum(['start', 'end']),
-}
-
-/** One group of an answer that `--by` splits: key → value, null where it is absent; empty where nothing splits. */
-export const groupShape = z.record(z.string(), z.union([z.string(), z.number(), z.boolean(), z.null()]))
-
 /** The period as an answer shows it. */
 export function shownPeriod({ from, to, date }: Period): {
   from: string | null

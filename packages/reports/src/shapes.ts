@@ -2,4 +2,5 @@
 export * from './breakpoints/shape.ts'
 export * from './chains/shape.ts'
 export * from './customer/shape.ts'
+export * from './funnel/shape.ts'
 export * from './touchpoints/shape.ts'

@@ -225,7 +225,7 @@ export async function recordsLeftBehind(directory: string, positions: readonly P
 
 /** What to do about them. */
 export const leftBehindText = (directory: string, records: number): string =>
-  `The embedded log in ${directory} holds ${records.toLocaleString('en-US')} records that are not taken in, and once Kafka is ` +
+  `The embedded log in ${directory} holds ${records === 1 ? '1 record that is' : `${records.toLocaleString('en-US')} records that are`} not taken in, and once Kafka is ` +
   'followed nobody looks at them any more. Unset KAFKA_BROKERS, let weaklink up on this directory take them in (weaklink ' +
   'doctor says when), and come back. To leave them behind for good: weaklink migrate --new-log --leave-behind.'
 

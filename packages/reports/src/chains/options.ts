@@ -54,13 +54,14 @@ export const chainsParameters = {
 /** As they are written on a command line or in a URL. */
 export type ChainsOptions = Options<typeof chainsParameters>
 
-const MOST = 1000
+/** Chains of a page. */
+export const MOST_LISTED = 1000
 
 /** @throws QueryError naming the option and what it may be */
 export function chainsQuery(options: ChainsOptions): ChainsQuery {
   const limit = Number(options.limit ?? 50)
-  if (!Number.isInteger(limit) || limit < 1 || limit > MOST) {
-    throw new QueryError('limit', options.limit ?? '', `a whole number from 1 to ${MOST}`)
+  if (!Number.isInteger(limit) || limit < 1 || limit > MOST_LISTED) {
+    throw new QueryError('limit', options.limit ?? '', `a whole number from 1 to ${MOST_LISTED}`)
   }
   const link = options.link === undefined ? null : stepsOf('link', options.link)
   if (link !== null && link.length !== 2)
@@ -83,11 +84,12 @@ export function chainsQuery(options: ChainsOptions): ChainsQuery {
 }
 
 /** Where a page ended: chains are ordered by start, newest first, then by id. */
-export function cursorOf({ startedAt, id }: { startedAt: string; id: string }): string {
-  return `${Date.parse(startedAt)}_${id}`
+export function cursorOf({ startedAt, id }: { startedAt: string | number; id: string }): string {
+  return `${new Date(startedAt).getTime()}_${id}`
 }
 
-function parseCursor(text: string): { startedAt: number; id: string } {
+/** @throws QueryError */
+export function parseCursor(text: string): { startedAt: number; id: string } {
   const match = /^(-?\d{1,15})_(.+)$/.exec(text)
   if (match === null) throw new QueryError('cursor', text, '`next` of an earlier answer')
   return { startedAt: Number(match[1]), id: match[2] ?? '' }

@@ -1,7 +1,7 @@
 import type { Reason } from '@weaklink/chains'
 import type { Store } from '@weaklink/clickhouse'
 import { type ChainColumn, chainUnits } from '../chain-units.ts'
-import { Params, whereSql } from '../keys.ts'
+import { type Key, Params, whereSql } from '../keys.ts'
 import { periodSql } from '../period.ts'
 import { type ChainsQuery, cursorOf } from './options.ts'
 import type { ChainSummary, ChainsReport } from './shape.ts'
@@ -62,6 +62,29 @@ const FIELDS = [
 ] as const
 const COLUMNS = [...FIELDS, 'touches', 'path']
 
+/**
+ * These chains, in this order. One that was derived anew since, and begins otherwise now, is left out.
+ *
+ * @throws StoreError
+ */
+export async function chainSummaries(
+  store: Store,
+  chains: readonly { readonly customer: string; readonly id: string }[],
+): Promise<ChainSummary[]> {
+  if (chains.length === 0) return []
+  const sql = `${summariesSql([], [])} WHERE customer IN (SELECT customer FROM listed) AND id IN (SELECT id FROM listed)`
+  const rows = await store.queryWithKeys<Row>(sql, {
+    name: 'listed',
+    columns: 'customer String, id String',
+    rows: chains.map(({ customer, id }) => [customer, id]),
+  })
+  const byId = new Map(rows.map((row) => [row.id, row]))
+  return chains.flatMap(({ id }) => {
+    const row = byId.get(id)
+    return row === undefined ? [] : [summaryOf(row)]
+  })
+}
+
 /** What a chain went over until it ended: its places up to its own. */
 const PATH = `
   arrayFilter((touchpoint, counts, epilogue, index) -> counts AND NOT epilogue AND index <= placeIndex,
@@ -90,12 +113,16 @@ function chainsSql(query: ChainsQuery, params: Params): string {
   const onPath = query.first !== null || query.last !== null || query.link !== null || query.variant !== null
   const onPlaces = query.with.length > 0 || query.without.length > 0
   const more: ChainColumn[] = onPath ? ['isPlace', 'placeIndex'] : onPlaces ? ['isPlace'] : []
+  return `${summariesSql(more, keys)} WHERE ${conditions.join(' AND ')}`
+}
+
+/** Summaries, with these columns and keys for a WHERE that follows. */
+function summariesSql(more: readonly ChainColumn[], keys: readonly Key[]): string {
   const units = chainUnits([...FIELDS.filter(isColumn), 'touchpoints', 'isEpilogue', ...more], keys, 'place')
   return `
     SELECT ${FIELDS.join(', ')}, length(path) AS touches,
       arrayFilter((touchpoint, epilogue) -> NOT epilogue, touchpoints, isEpilogue) AS path
-    FROM (${units})
-    WHERE ${conditions.join(' AND ')}`
+    FROM (${units})`
 }
 
 /** Whose it is comes with every row. */

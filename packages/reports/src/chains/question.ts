@@ -19,14 +19,14 @@ export const chainsQuestion: Question<typeof chainsParameters, ChainsQuery, Chai
   query: chainsQuery,
   ask: chainsReport,
   text: chainsText,
-  rows: ({ chains }) => chains.map(rowOf),
+  rows: ({ chains }) => chains.map(chainRow),
   async *stream(store, query) {
-    for await (const chains of streamChains(store, query)) yield chains.map(rowOf)
+    for await (const chains of streamChains(store, query)) yield chains.map(chainRow)
   },
 }
 
-/** `ad_view > site_visit x3 > purchase`. */
-function rowOf({ path, ...chain }: ChainSummary): Row {
+/** The path as `ad_view > site_visit x3 > purchase`. */
+export function chainRow({ path, ...chain }: ChainSummary): Row {
   const steps = path.map(({ touchpoint, times }) => (times > 1 ? `${touchpoint} x${times}` : touchpoint))
   return { ...chain, path: steps.join(' > ') }
 }
