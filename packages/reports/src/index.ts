@@ -1,3 +1,4 @@
+export { type AggregatesState, aggregatesState } from './aggregates/state.ts'
 export {
   type Answer,
   type AnyOptions,
@@ -19,9 +20,13 @@ export { customerReportOf } from './customer/of-chains.ts'
 export { customerReport } from './customer/query.ts'
 export type { CustomerChain, CustomerInteraction, CustomerReport } from './customer/shape.ts'
 export { customerText } from './customer/text.ts'
-export { QueryError } from './query-error.ts'
+export { durationOf } from './duration.ts'
+export { flagOf, QueryError } from './query-error.ts'
 export type { Row } from './question.ts'
 export { QUESTIONS } from './questions.ts'
+export { askSql, type SqlAnswer } from './sql/ask.ts'
+export { sqlText } from './sql/write.ts'
+export { SqlError, type SqlErrorKind } from './sql/sql-error.ts'
 export { printable, type Style, type TextOptions } from './terminal.ts'
 export { touchpointsReport } from './touchpoints/query.ts'
 export type { CatalogueTouchpoint, TouchpointsReport } from './touchpoints/shape.ts'

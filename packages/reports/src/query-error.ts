@@ -7,9 +7,14 @@ export class QueryError extends Error {
   readonly expected: string
 
   constructor(option: string, got: string, expected: string) {
-    super(`--${option} ${got === '' ? "''" : got}: expected ${expected}`)
+    super(`--${flagOf(option)} ${got === '' ? "''" : got}: expected ${expected}`)
     this.option = option
     this.got = got
     this.expected = expected
   }
+}
+
+/** How a command line writes it: `minChains` is `--min-chains`. */
+export function flagOf(option: string): string {
+  return option.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)
 }

@@ -13,7 +13,7 @@ export interface PersonChains {
 }
 
 /** A chain, or an episode that takes a chain's part. */
-interface Unit {
+export interface Unit {
   readonly person: Person
   readonly state: State
   readonly reason: Reason | null
@@ -70,6 +70,7 @@ export function naiveBreakpoints(
 
   return {
     asOf: iso(tick),
+    refreshedAt: null,
     from: iso(from),
     to: iso(to),
     date: date as 'start' | 'end',
@@ -175,7 +176,7 @@ function settledThrough(units: readonly Unit[]): string | null {
 
 // Chains and episodes as units
 
-function chainUnits(person: Person, chains: readonly Chain[], at: string): Unit[] {
+export function chainUnits(person: Person, chains: readonly Chain[], at: string): Unit[] {
   return chains.map((chain, index) => ({
     ...chain,
     person,
@@ -262,7 +263,7 @@ function isContact(met: ChainInteraction): boolean {
 
 // Keys
 
-function fits(unit: Unit, where: readonly string[]): boolean {
+export function fits(unit: Unit, where: readonly string[]): boolean {
   const names = new Set(where.map((text) => text.slice(0, text.indexOf('='))))
   return [...names].every((name) =>
     where
@@ -277,7 +278,7 @@ function hasValue(value: string | number | boolean | null, wanted: string): bool
   return typeof value === 'number' ? wanted !== '' && Number(wanted) === value : String(value) === wanted
 }
 
-function keyValue(unit: Unit, name: string): string | number | boolean | null {
+export function keyValue(unit: Unit, name: string): string | number | boolean | null {
   const met = unit.interactions[0]!
   if (name === 'returning') return unit.returning
   if (name === 'customer') return unit.person.kind === 'customer' ? unit.person.customer : null

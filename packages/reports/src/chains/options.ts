@@ -1,8 +1,15 @@
 import { REASONS, type Reason, STATES, type State } from '@weaklink/chains'
 import { z } from 'zod'
+import { OF, type Of } from '../attribution/shape.ts'
 import { parseChoice } from '../period.ts'
 import { QueryError } from '../query-error.ts'
 import { listOf, type Options, parseSelection, type Selection, selectionParameters } from '../selection.ts'
+
+/** What an interaction may carry; an empty name: nothing of the kind. */
+export interface Carried {
+  readonly of: Of
+  readonly name: string
+}
 
 export interface ChainsQuery extends Selection {
   /** Any of them; empty: all. */
@@ -11,10 +18,12 @@ export interface ChainsQuery extends Selection {
   readonly place: string | null
   /** Of either kind, known or anonymous. */
   readonly customer: string | null
-  /** Reached all of these. */
-  readonly with: readonly string[]
-  /** Reached none of these. */
-  readonly without: readonly string[]
+  /** Has a place with each of these. */
+  readonly with: readonly Carried[]
+  /** Has a place with none of these. */
+  readonly without: readonly Carried[]
+  /** All of these touches, as the report attribution has them; an empty name: no touch carries one. */
+  readonly touches: readonly Carried[]
   /** First and last touchpoint of the path. */
   readonly first: string | null
   readonly last: string | null
@@ -33,8 +42,18 @@ export const chainsParameters = {
   reason: z.enum(REASONS).optional().describe('Why it broke: refused, abandoned, dissatisfied or silence.'),
   place: z.string().optional().describe('The touchpoint where chains are, or ended.'),
   customer: z.string().optional().describe('Whose: known or anonymous.'),
-  with: z.array(z.string()).optional().describe('Only chains that reached this touchpoint; several: all of them.'),
+  with: z
+    .array(z.string())
+    .optional()
+    .describe('Only chains that reached this touchpoint, or channel=NAME or campaign=NAME; several: all of them.'),
   without: z.array(z.string()).optional().describe('Only chains that never reached it; several: none of them.'),
+  touch: z
+    .array(z.string())
+    .optional()
+    .describe(
+      'touchpoint=NAME, channel=NAME or campaign=NAME: of a touch, as attribution counts them; without NAME: no touch has one.',
+    )
+    .meta({ examples: [['channel=search']] }),
   first: z.string().optional().describe('The first touchpoint of the path.'),
   last: z.string().optional().describe('The last touchpoint of the path.'),
   link: z
@@ -72,8 +91,11 @@ export function chainsQuery(options: ChainsOptions): ChainsQuery {
     reason: options.reason === undefined ? null : parseChoice('reason', options.reason, REASONS),
     place: options.place ?? null,
     customer: options.customer ?? null,
-    with: listOf(options.with),
-    without: listOf(options.without),
+    with: listOf(options.with).map((text) => carriedOf('with', text.includes('=') ? text : `touchpoint=${text}`)),
+    without: listOf(options.without).map((text) =>
+      carriedOf('without', text.includes('=') ? text : `touchpoint=${text}`),
+    ),
+    touches: listOf(options.touch).map((text) => carriedOf('touch', text)),
     first: options.first ?? null,
     last: options.last ?? null,
     link: link === null ? null : [link[0] ?? '', link[1] ?? ''],
@@ -100,4 +122,12 @@ function stepsOf(option: string, text: string): string[] {
   const steps = text.split('>').map((step) => step.trim())
   if (steps.includes('')) throw new QueryError(option, text, 'touchpoints with > between them: ad_view > call_wait')
   return steps
+}
+
+function carriedOf(option: string, text: string): Carried {
+  const [, kind, name] = /^([a-z]+)=(.*)$/s.exec(text) ?? []
+  const of = OF.find((one) => one === kind)
+  if (of === undefined || name === undefined)
+    throw new QueryError(option, text, `KIND=NAME, where KIND is one of ${OF.join(', ')}`)
+  return { of, name }
 }

@@ -1,9 +1,10 @@
 import type { Reason } from '@weaklink/chains'
 import type { Store } from '@weaklink/clickhouse'
+import { NAMES, TOUCH_COLUMNS, touchSql } from '../attribution/sql.ts'
 import { type ChainColumn, chainUnits } from '../chain-units.ts'
 import { type Key, Params, whereSql } from '../keys.ts'
 import { periodSql } from '../period.ts'
-import { type ChainsQuery, cursorOf } from './options.ts'
+import { type Carried, type ChainsQuery, cursorOf } from './options.ts'
 import type { ChainSummary, ChainsReport } from './shape.ts'
 
 type Row = Omit<ChainSummary, 'reason' | 'path'> & { readonly reason: Reason | ''; readonly path: readonly string[] }
@@ -89,8 +90,6 @@ export async function chainSummaries(
 const PATH = `
   arrayFilter((touchpoint, counts, epilogue, index) -> counts AND NOT epilogue AND index <= placeIndex,
     touchpoints, isPlace, isEpilogue, arrayEnumerate(touchpoints))`
-const REACHED =
-  'arrayFilter((touchpoint, counts, epilogue) -> counts AND NOT epilogue, touchpoints, isPlace, isEpilogue)'
 
 function chainsSql(query: ChainsQuery, params: Params): string {
   const keys = [...query.where.values()].map(({ key }) => key)
@@ -101,8 +100,9 @@ function chainsSql(query: ChainsQuery, params: Params): string {
   if (query.reason !== null) conditions.push(`reason = ${text(query.reason)}`)
   if (query.place !== null) conditions.push(`place = ${text(query.place)}`)
   if (query.customer !== null) conditions.push(`customer = ${text(query.customer)}`)
-  if (query.with.length > 0) conditions.push(`hasAll(${REACHED}, ${texts(query.with)})`)
-  if (query.without.length > 0) conditions.push(`NOT hasAny(${REACHED}, ${texts(query.without)})`)
+  const reached = ({ of, name }: Carried) =>
+    `arrayExists((value, counts, epilogue) -> value = ${text(name)} AND counts AND NOT epilogue, ${NAMES[of]}, isPlace, isEpilogue)`
+  conditions.push(...query.with.map(reached), ...query.without.map((carried) => `NOT ${reached(carried)}`))
   if (query.first !== null) conditions.push(`(${PATH})[1] = ${text(query.first)}`)
   if (query.last !== null) conditions.push(`(${PATH})[-1] = ${text(query.last)}`)
   if (query.link !== null) {
@@ -110,15 +110,23 @@ function chainsSql(query: ChainsQuery, params: Params): string {
     conditions.push(`arrayExists((a, b) -> a = ${from} AND b = ${to}, arrayPopBack(${PATH}), arrayPopFront(${PATH}))`)
   }
   if (query.variant !== null) conditions.push(`arrayCompact(${PATH}) = ${texts(query.variant)}`)
+  const touches = query.touches.map(({ of, name }) => touchSql(of, name, params))
+  conditions.push(...touches.map(({ condition }) => condition))
   const onPath = query.first !== null || query.last !== null || query.link !== null || query.variant !== null
-  const onPlaces = query.with.length > 0 || query.without.length > 0
-  const more: ChainColumn[] = onPath ? ['isPlace', 'placeIndex'] : onPlaces ? ['isPlace'] : []
+  const carried = [...query.with, ...query.without].map(({ of }) => NAMES[of])
+  const more: ChainColumn[] = [
+    ...(onPath ? (['isPlace', 'placeIndex'] as const) : []),
+    ...(carried.length === 0 ? [] : (['isPlace', ...carried] as const)),
+    ...(touches.length === 0 ? [] : TOUCH_COLUMNS),
+    ...touches.map(({ column }) => column),
+  ]
   return `${summariesSql(more, keys)} WHERE ${conditions.join(' AND ')}`
 }
 
 /** Summaries, with these columns and keys for a WHERE that follows. */
 function summariesSql(more: readonly ChainColumn[], keys: readonly Key[]): string {
-  const units = chainUnits([...FIELDS.filter(isColumn), 'touchpoints', 'isEpilogue', ...more], keys, 'place')
+  const columns = new Set([...FIELDS.filter(isColumn), 'touchpoints', 'isEpilogue', ...more] as const)
+  const units = chainUnits([...columns], keys, 'place')
   return `
     SELECT ${FIELDS.join(', ')}, length(path) AS touches,
       arrayFilter((touchpoint, epilogue) -> NOT epilogue, touchpoints, isEpilogue) AS path

@@ -1,4 +1,5 @@
 import { isTouchpoint, OUTCOMES, type Outcome } from '@weaklink/interactions'
+import { durationOf } from '../duration.ts'
 import { QueryError } from '../query-error.ts'
 import { shortDuration } from '../terminal.ts'
 
@@ -134,7 +135,6 @@ function readOutcome(reader: Reader): Outcome {
   return outcome
 }
 
-const UNITS = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const
 const DURATION = /(\d{1,9})(ms|s|m|h|d)/y
 const A_DURATION = 'a duration as 500ms, 20s, 3m, 24h or 7d, longer than 0'
 
@@ -145,10 +145,9 @@ function readDuration(reader: Reader): number {
   return ms
 }
 
+/** Null where it is none, or none that could bound anything. */
 function durationMs(text: string): number | null {
-  const [, count, unit] = /^(\d{1,9})(ms|s|m|h|d)$/.exec(text) ?? []
-  const ms = Number(count ?? 0) * UNITS[(unit ?? 'ms') as keyof typeof UNITS]
-  return ms > 0 ? ms : null
+  return durationOf(text) || null
 }
 
 /** @throws QueryError where it is none, or shorter than the window of a step, which would then be no window */

@@ -1,9 +1,10 @@
 import { builtinCatalogue } from '@weaklink/chains'
 import type { KafkaLog } from '@weaklink/event-log/kafka'
 import { INTERACTIONS_TOPIC } from '@weaklink/interactions'
+import { durationOf } from '@weaklink/reports'
 import { beginEpoch, followedPositions } from '@weaklink/tracker'
 import { Command, InvalidArgumentError } from 'commander'
-import { durationOf, durationText } from '../duration.ts'
+import { durationText } from '../duration.ts'
 import { withWorkspace } from '../run.ts'
 import { CommandError, UsageError } from '../terminal.ts'
 import {

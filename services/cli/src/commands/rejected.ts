@@ -6,8 +6,8 @@ import {
   type RejectedRecord,
   rejectedText,
 } from '@weaklink/interactions'
+import { durationOf } from '@weaklink/reports'
 import { Command, InvalidArgumentError } from 'commander'
-import { durationOf } from '../duration.ts'
 import { recordAgain, replay } from '../rejected/replay.ts'
 import { skipBatch } from '../rejected/skip.ts'
 import { countByReason, type Entry, recordsOf, surveyRejected, UNREADABLE_BATCH } from '../rejected/survey.ts'

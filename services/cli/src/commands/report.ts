@@ -1,5 +1,13 @@
 import { once } from 'node:events'
-import { type AnyOptions, type AskableQuestion, FORMATS, parseFormat, QUESTIONS, written } from '@weaklink/reports'
+import {
+  type AnyOptions,
+  type AskableQuestion,
+  FORMATS,
+  flagOf,
+  parseFormat,
+  QUESTIONS,
+  written,
+} from '@weaklink/reports'
 import { Command, Option } from 'commander'
 import { z } from 'zod'
 import { catalogueOf, namesOf, sayWhatWaits, withWorkspace } from '../run.ts'
@@ -67,7 +75,7 @@ const VALUES: Readonly<Record<string, string>> = {
 
 /** `minChains` → `--min-chains <minChains>`; what may only be true or false is a flag. */
 function optionOf(parameter: string, schema: z.ZodType): Option {
-  const kebab = parameter.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)
+  const kebab = flagOf(parameter)
   const { description = '' } = schema
   const inner = schema instanceof z.ZodOptional ? schema.unwrap() : schema
   if (inner instanceof z.ZodEnum && inner.options.every((one) => one === 'true' || one === 'false')) {

@@ -1,5 +1,6 @@
 import Table from 'cli-table3'
 import { Command } from 'commander'
+import { askSql, printable, SqlError, sqlText } from '@weaklink/reports'
 import { withWorkspace } from '../run.ts'
 import { UsageError } from '../terminal.ts'
 
