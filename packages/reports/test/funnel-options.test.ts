@@ -8,6 +8,7 @@ describe('steps are written', () => {
     ['ad_view>site_visit > pay', 'steps', 'ad_view, site_visit, pay'],
     ['ad_view > call_wait | chat > pay:bought', 'steps', 'ad_view, call_wait|chat, pay:bought'],
     ['a > [b|c:refused]<48h? > d', 'steps', 'a, [b|c:refused]<2d?, d'],
+    ['a > [b | c]:bought<2d', 'steps', 'a, [b:bought|c:bought]<2d'],
     ['a > b|c?<90s > d', 'steps', 'a, [b|c]<1.5m?, d'],
     ['^a > [b] > ^[c|d]', 'any', '^a, b, ^[c|d]'],
     ['not > notes > note.x-1', 'steps', 'not, notes, note.x-1'],
@@ -47,6 +48,7 @@ describe('an option that cannot be met says where, and what can', () => {
     [{ steps: `a > ${'b'.repeat(65)}` }, /at most 64 characters$/],
     [{ steps: 'a | ' }, /at its end: a touchpoint$/],
     [{ steps: 'a > [b|c > d' }, /at character 10, where it says "> d": \| and another touchpoint, or \]$/],
+    [{ steps: 'a > [b:refused|c]:bought' }, /at character 18, .*: an outcome stands within the brackets already$/],
     [{ steps: 'a > b] > c' }, /at character 6, where it says "\] > c": > and the next step, or the end$/],
     [
       { steps: 'a:sold > b' },

@@ -47,7 +47,7 @@ const MOST_CHARACTERS = 4000
 export const STEPS_SYNTAX =
   'Touchpoints with > between them: "ad_view > site_visit > pay:bought". A|B: either of them. A:bought: with this outcome. ' +
   'A?: may be missing. A<2d: at most 2 days after the step before (ms, s, m, h, d). ' +
-  'A > not B > C: no B between A and C. ^A (in any order): stays in its place. In brackets where that is clearer: [A|B]<2d?.'
+  'A > not B > C: no B between A and C. ^A (in any order): stays in its place. In brackets where that is clearer: [A|B]<2d?, [A|B]:bought.'
 
 /**
  * @param text as STEPS_SYNTAX says
@@ -123,8 +123,15 @@ function readAlternatives(reader: Reader): Alternative[] {
     alternatives.push({ touchpoint, outcome: reader.take(/:/y) ? readOutcome(reader) : null })
     reader.skip()
   } while (reader.take(/\|/y))
-  if (bracket && !reader.take(/\]/y)) throw reader.error('| and another touchpoint, or ]')
-  return alternatives
+  if (!bracket) return alternatives
+  if (!reader.take(/\]/y)) throw reader.error('| and another touchpoint, or ]')
+  const from = reader.skip()
+  if (!reader.take(/:/y)) return alternatives
+  if (alternatives.some((one) => one.outcome !== null)) {
+    throw reader.error('> and the next step: an outcome stands within the brackets already', from)
+  }
+  const outcome = readOutcome(reader)
+  return alternatives.map(({ touchpoint }) => ({ touchpoint, outcome }))
 }
 
 function readOutcome(reader: Reader): Outcome {

@@ -27,7 +27,9 @@ export function funnelText(report: FunnelReport, options: TextOptions = {}): str
     return `${wrap('There are no chains here. If nothing was taken in yet: `weaklink import FILE` or `weaklink demo`; where there are some, ask with a wider --from, --to or --where.', width)}\n`
   }
   const split = report.groups.some(({ by }) => Object.keys(by).length > 0)
-  const parts = report.groups.map((group) => {
+  const came = report.groups.filter(({ steps }) => !split || steps[0]!.reached > 0)
+  const rest = report.groups.length - came.length
+  const parts = came.map((group) => {
     const heading = Object.entries(group.by).map(([key, value]) => `${key} = ${printable(String(value ?? '(none)'))}`)
     return [
       ...(split ? [style.bold(heading.join(', '))] : []),
@@ -37,7 +39,16 @@ export function funnelText(report: FunnelReport, options: TextOptions = {}): str
       ...timeText(group, width),
     ].join('\n')
   })
-  return `${[...parts, notes(report, style, width)].join('\n\n')}\n`
+  const none =
+    rest === 0
+      ? []
+      : [
+          wrap(
+            `No ${noun} of ${counted(rest, came.length > 0 ? 'other group' : 'group')} came to the first step.`,
+            width,
+          ),
+        ]
+  return `${[...parts, ...none, notes(report, style, width)].join('\n\n')}\n`
 }
 
 /** One or two sentences: how many come through, and where most are lost. */
