@@ -5,10 +5,12 @@ import { chainsQuestion } from './chains/question.ts'
 import { conversionQuestion } from './conversion/question.ts'
 import { funnelQuestion } from './funnel/question.ts'
 import { pathsQuestion } from './paths/question.ts'
+import { weakLinksQuestion } from './weak-links/question.ts'
 
 /** Everything that can be asked about chains, in the order in which people ask. */
 export const QUESTIONS: readonly AskableQuestion[] = [
   askable(breakpointsQuestion),
+  askable(weakLinksQuestion),
   askable(funnelQuestion),
   askable(pathsQuestion),
   askable(conversionQuestion),

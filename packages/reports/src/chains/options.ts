@@ -1,7 +1,7 @@
 import { REASONS, type Reason, STATES, type State } from '@weaklink/chains'
 import { z } from 'zod'
 import { OF, type Of } from '../attribution/shape.ts'
-import { parseChoice } from '../period.ts'
+import { parseChoice, parseInstant } from '../period.ts'
 import { QueryError } from '../query-error.ts'
 import { listOf, type Options, parseSelection, type Selection, selectionParameters } from '../selection.ts'
 
@@ -29,6 +29,13 @@ export interface ChainsQuery extends Selection {
   readonly last: string | null
   /** In the path the second directly follows the first. */
   readonly link: readonly [string, string] | null
+  /** The path came there, the last time on or after `from` and before `to` (epoch milliseconds). */
+  readonly through: {
+    /** A touchpoint, or a link of two. */
+    readonly steps: readonly [string] | readonly [string, string]
+    readonly from: number | null
+    readonly to: number | null
+  } | null
   /** The whole path, equal neighbours as one. */
   readonly variant: readonly string[] | null
   readonly limit: number
@@ -61,6 +68,12 @@ export const chainsParameters = {
     .optional()
     .describe('A > B: in the path B directly follows A.')
     .meta({ examples: ['call_wait > quote'] }),
+  through: z
+    .string()
+    .optional()
+    .describe('A touchpoint of the path, or a link A > B of it, with the period of the last time there.'),
+  throughFrom: z.string().optional().describe('With --through: a day or an instant; included.'),
+  throughTo: z.string().optional().describe('Likewise; not included.'),
   variant: z
     .string()
     .optional()
@@ -99,6 +112,7 @@ export function chainsQuery(options: ChainsOptions): ChainsQuery {
     first: options.first ?? null,
     last: options.last ?? null,
     link: link === null ? null : [link[0] ?? '', link[1] ?? ''],
+    through: throughOf(options),
     variant: options.variant === undefined ? null : stepsOf('variant', options.variant),
     limit,
     after: options.cursor === undefined ? null : parseCursor(options.cursor),
@@ -115,6 +129,23 @@ export function parseCursor(text: string): { startedAt: number; id: string } {
   const match = /^(-?\d{1,15})_(.+)$/.exec(text)
   if (match === null) throw new QueryError('cursor', text, '`next` of an earlier answer')
   return { startedAt: Number(match[1]), id: match[2] ?? '' }
+}
+
+function throughOf({ through, throughFrom, throughTo }: ChainsOptions): ChainsQuery['through'] {
+  if (through === undefined) {
+    for (const [option, value] of Object.entries({ throughFrom, throughTo })) {
+      if (value !== undefined)
+        throw new QueryError(option, value, '--through with it: the last time at which touchpoint?')
+    }
+    return null
+  }
+  const [first = '', second, ...more] = stepsOf('through', through)
+  if (more.length > 0) throw new QueryError('through', through, 'a touchpoint, or two: call_wait > quote')
+  return {
+    steps: second === undefined ? [first] : [first, second],
+    from: throughFrom === undefined ? null : parseInstant('throughFrom', throughFrom),
+    to: throughTo === undefined ? null : parseInstant('throughTo', throughTo),
+  }
 }
 
 /** `A > B > C`. */

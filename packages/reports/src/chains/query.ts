@@ -86,10 +86,11 @@ export async function chainSummaries(
   })
 }
 
-/** What a chain went over until it ended: its places up to its own. */
-const PATH = `
-  arrayFilter((touchpoint, counts, epilogue, index) -> counts AND NOT epilogue AND index <= placeIndex,
-    touchpoints, isPlace, isEpilogue, arrayEnumerate(touchpoints))`
+/** Of what a chain went over until it ended: of its places up to its own. */
+const onPathSql = (values: ChainColumn) => `
+  arrayFilter((value, counts, epilogue, index) -> counts AND NOT epilogue AND index <= placeIndex,
+    ${values}, isPlace, isEpilogue, arrayEnumerate(touchpoints))`
+const PATH = onPathSql('touchpoints')
 
 function chainsSql(query: ChainsQuery, params: Params): string {
   const keys = [...query.where.values()].map(({ key }) => key)
@@ -109,18 +110,35 @@ function chainsSql(query: ChainsQuery, params: Params): string {
     const [from, to] = query.link.map(text)
     conditions.push(`arrayExists((a, b) -> a = ${from} AND b = ${to}, arrayPopBack(${PATH}), arrayPopFront(${PATH}))`)
   }
+  if (query.through !== null) conditions.push(throughSql(query.through, params))
   if (query.variant !== null) conditions.push(`arrayCompact(${PATH}) = ${texts(query.variant)}`)
   const touches = query.touches.map(({ of, name }) => touchSql(of, name, params))
   conditions.push(...touches.map(({ condition }) => condition))
-  const onPath = query.first !== null || query.last !== null || query.link !== null || query.variant !== null
+  const onPath = [query.first, query.last, query.link, query.through, query.variant].some((asked) => asked !== null)
   const carried = [...query.with, ...query.without].map(({ of }) => NAMES[of])
   const more: ChainColumn[] = [
     ...(onPath ? (['isPlace', 'placeIndex'] as const) : []),
+    ...(query.through === null ? [] : (['times'] as const)),
     ...(carried.length === 0 ? [] : (['isPlace', ...carried] as const)),
     ...(touches.length === 0 ? [] : TOUCH_COLUMNS),
     ...touches.map(({ column }) => column),
   ]
   return `${summariesSql(more, keys)} WHERE ${conditions.join(' AND ')}`
+}
+
+/** When it came there the last time; of a link, to its second end. */
+function throughSql({ steps: [first, second], from, to }: NonNullable<ChainsQuery['through']>, params: Params): string {
+  const one = params.bind(first, 'String')
+  const last =
+    second === undefined
+      ? `arrayLastIndex(touchpoint -> touchpoint = ${one}, ${PATH})`
+      : `arrayLastIndex((a, b) -> a = ${one} AND b = ${params.bind(second, 'String')}, arrayPushBack(arrayPopBack(${PATH}), ''), arrayPushBack(arrayPopFront(${PATH}), '')) + 1`
+  const at = `toUnixTimestamp64Milli((${onPathSql('times')})[${last}])`
+  return [
+    `${last} > ${second === undefined ? 0 : 1}`,
+    ...(from === null ? [] : [`${at} >= ${params.bind(from, 'Int64')}`]),
+    ...(to === null ? [] : [`${at} < ${params.bind(to, 'Int64')}`]),
+  ].join(' AND ')
 }
 
 /** Summaries, with these columns and keys for a WHERE that follows. */
