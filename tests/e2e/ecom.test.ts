@@ -12,7 +12,8 @@ import {
   personKey,
   personOf,
 } from '../../packages/interactions/src/index.ts'
-import type { BreakpointsReport } from '../../packages/reports/src/index.ts'
+import { flagOf } from '../../packages/reports/src/index.ts'
+import type { BreakpointsReport, ChainsReport, WeakLinksReport } from '../../packages/reports/src/shapes.ts'
 import { naiveBreakpoints } from '../../packages/reports/test/naive.ts'
 import { readInteractions } from '../../services/cli/src/import/interactions.ts'
 import { temporaryFolder, weaklinkJson } from '../support/weaklink.ts'
@@ -156,5 +157,40 @@ describe.skipIf(!existsSync(SHOP)).each(['1d', '30d'])('the shop, with a patienc
     const other = join(folder.path, `${patience}-shuffled`)
     expect(await importInto(other, shuffled)).toMatchObject({ accepted: 31_106, duplicates: 0 })
     expect(await report(other)).toEqual(first)
+  })
+})
+
+describe.skipIf(!existsSync(SHOP))('the shop, without the events that would give it away', () => {
+  const dataDir = join(folder.path, 'unaware')
+  const ask = <T>(...question: string[]) => weaklinkJson<T>(['report', ...question, '--data-dir', dataDir])
+
+  it('the two incidents are found: where, for whom, when, and which chains', async () => {
+    const telling = /,(checkout_bug|payment_error|error_page),/
+    const lines = gunzipSync(readFileSync(SHOP)).toString('utf8').split('\n')
+    const file = join(folder.path, 'unaware.csv')
+    writeFileSync(file, lines.filter((line) => !telling.test(line)).join('\n'))
+    const { accepted } = await weaklinkJson<Summary>([
+      ...['import', file, '--mapping', mapping, '--catalogue', join(folder.path, '1d.yaml'), '--clock', 'data'],
+      ...['--data-dir', dataDir],
+    ])
+    expect(accepted).toBeLessThan(31_106)
+    const { findings } = await ask<WeakLinksReport>('weak-links')
+    const [payment, checkout] = findings
+    expect(payment).toMatchObject({ touchpoint: 'payment_details', segment: {} })
+    expect(checkout).toMatchObject({ touchpoint: 'shipping_details', segment: { 'props.platform': 'mobile' } })
+    const daysOff = (found: string | undefined, planted: string) =>
+      Math.abs(Date.parse(found ?? '') - Date.parse(planted)) / 86_400_000
+    // The last day is in the period; `to` is the day after it.
+    expect(daysOff(payment?.from, '2024-05-19')).toBeLessThanOrEqual(3)
+    expect(daysOff(payment?.to, '2024-06-08')).toBeLessThanOrEqual(3)
+    expect(daysOff(checkout?.from, '2024-04-09')).toBeLessThanOrEqual(3)
+    expect(daysOff(checkout?.to, '2024-05-10')).toBeLessThanOrEqual(3)
+    for (const finding of findings.slice(0, 2)) {
+      const options = Object.entries(finding.chains).flatMap(([name, value]) =>
+        [value ?? []].flat().flatMap((one) => [`--${flagOf(name)}`, one]),
+      )
+      const { chains } = await ask<ChainsReport>('chains', ...options, '--limit', '1000')
+      expect(chains).toHaveLength(finding.lost)
+    }
   })
 })

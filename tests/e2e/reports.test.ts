@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type EmbeddedServer, startEmbeddedServer } from '../../packages/clickhouse/src/index.ts'
 import { encode, type Interaction } from '../../packages/interactions/src/index.ts'
-import { QUESTIONS } from '../../packages/reports/src/index.ts'
+import { flagOf, QUESTIONS } from '../../packages/reports/src/index.ts'
 import type {
   AttributionReport,
   BreakpointsReport,
@@ -37,7 +37,9 @@ const ask = async <T>(name: string, ...options: string[]): Promise<T> => {
 const chainsBehind = (row: Readonly<Record<string, unknown>>) =>
   ask<ChainsReport>(
     'chains',
-    ...Object.entries(row).flatMap(([name, value]) => [value].flat().flatMap((one) => [`--${name}`, String(one)])),
+    ...Object.entries(row).flatMap(([name, value]) =>
+      [value].flat().flatMap((one) => [`--${flagOf(name)}`, String(one)]),
+    ),
     '--limit',
     '1000',
   )
