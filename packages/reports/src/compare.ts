@@ -118,8 +118,9 @@ function certainty({ low, high }: { low: number | null; high: number | null }): 
 }
 
 export function comparisonRows({ rates }: Comparison): Row[] {
+  const keys = [...new Set(rates.flatMap(({ key }) => Object.keys(key)))]
   return rates.map(({ key, name, now, before, change, low, high }) => ({
-    ...key,
+    ...Object.fromEntries(keys.map((one) => [one, key[one] ?? null])),
     rate: name,
     now: now.rate,
     nowPart: now.part,
@@ -142,7 +143,7 @@ export function comparisonText(comparison: Comparison, { style = PLAIN, width = 
   const day = (instant: string) => instant.slice(0, 10)
   const shown = rates.slice(0, SHOWN)
   const cell = (key: Row) =>
-    Object.values(key)
+    (Object.keys(key).length === 0 ? ['all chains'] : Object.values(key))
       .map((value) => printable(value === null ? '(none)' : (names?.get(String(value)) ?? String(value))))
       .join(' · ')
   const heading =

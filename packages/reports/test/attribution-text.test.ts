@@ -144,6 +144,24 @@ describe('the text of attribution and blame', () => {
       "
     `)
   })
+  test('says so where all models have to agree, and who is level', async () => {
+    const bought = (name: string, channel: string) =>
+      customer(name, [
+        ['2024-03-02T08:00', 'ad_view', { channel }],
+        ['2024-03-02T09:00', 'visit'],
+      ])
+    await storeAll(db.store, CATALOGUE, TICK, [
+      bought('a', 'seo'),
+      bought('b', 'ads'),
+      bought('c', 'seo'),
+      bought('d', 'ads'),
+    ])
+    expect((await attributed({ of: 'channel' })).replaceAll('\n', ' ')).toMatch(
+      /^ads and seo get most of the credit for 4 conversions \(2 each\)\. All models say the same, as they must where/,
+    )
+    await storeAll(db.store, CATALOGUE, TICK, MORE)
+  })
+
   test('of nothing says what to do', async () => {
     expect(await attributed({ where: 'channel=tv' }, 80)).toMatchInlineSnapshot(`
       "There are no chains here. If nothing was taken in yet: \`weaklink import FILE\`,

@@ -2,6 +2,7 @@ import type { Chain } from '@weaklink/chains'
 import { startTestStore, type TestStore } from '@weaklink/clickhouse/test-support'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { askable } from '../src/answer.ts'
 import { type FunnelOptions, funnelQuery } from '../src/funnel/options.ts'
 import { funnel } from '../src/funnel/query.ts'
 import { funnelQuestion } from '../src/funnel/question.ts'
@@ -341,6 +342,21 @@ describe('a small clinic', () => {
       /^Step 2, call_wait: 2 chains were lost after it\.\n\nboris · chain 1/,
     )
     expect(funnelQuestion.rows(listed)[0]).toMatchObject({ customer: 'boris', path: 'ad_view > call_wait' })
+  })
+
+  test('all listed chains, for a program, however many', async () => {
+    const people = Array.from({ length: 120 }, (_, n) => customer(`lost-${n}`, [['2024-03-01T10:00', 'ad_view']]))
+    await storeAll(db.store, CATALOGUE, TICK, people)
+    const rowsOf = async (options: FunnelOptions) => {
+      const rows = []
+      for await (const block of askable(funnelQuestion).prepare(options).rows(db.store)) rows.push(...block)
+      return rows
+    }
+    const steps = 'ad_view > call_wait'
+    expect(await rowsOf({ steps, chains: '1:lost' })).toHaveLength(120)
+    expect(await rowsOf({ steps, chains: '1:lost', limit: '7' })).toHaveLength(7)
+    expect(await rowsOf({ steps })).toEqual(funnelQuestion.rows(await ask({ steps })))
+    await storeAll(db.store, CATALOGUE, TICK, PEOPLE)
   })
 
   test('a touchpoint that there is not', async () => {

@@ -72,6 +72,16 @@ function measureText(measure: AttributionMeasure, context: Context): string {
 function answer(measure: AttributionMeasure, { report, style }: Context): string {
   const { models } = report
   const verb = report.aim === 'converted' ? 'most of the credit for' : 'most of the blame for'
+  if (
+    models.length > 1 &&
+    measure.rows.length > 1 &&
+    measure.rows.every((row) => new Set(models.map((model) => row.credits[model])).size === 1)
+  ) {
+    const [most = 0] = measure.rows.map((row) => row.credits[models[0] ?? 'first'] ?? 0).sort((a, b) => b - a)
+    const first = measure.rows.filter((row) => row.credits[models[0] ?? 'first'] === most)
+    const who = first.map((row) => style.bold(label(row))).join(' and ')
+    return `${who} ${first.length > 1 ? 'get' : 'gets'} ${verb} ${what(measure)} (${amount(most)}${first.length > 1 ? ' each' : ''}). All models say the same, as they must where a chain has touches of one ${report.of} only: that they agree says nothing.`
+  }
   const leaders = Map.groupBy(models, (model) => leaderBy(model, measure))
   const said = [...leaders].flatMap(([row, agreeing]) => {
     if (row === undefined) return []

@@ -29,8 +29,9 @@ export const breakpointsQuestion: Question<typeof breakpointsParameters, Breakpo
         waitMsP95: waitMs.p95,
       })),
     ),
-  rates: ({ groups }) =>
-    groups.flatMap(({ by, breakpoints: places }) =>
+  rates: ({ totals, groups }) => [
+    { key: {}, name: 'conversionRate', part: totals.converted, of: totals.converted + totals.broken },
+    ...groups.flatMap(({ by, breakpoints: places }) =>
       places.map(({ touchpoint, broke, reached, openHere }) => ({
         key: { ...by, touchpoint },
         name: 'breakRate',
@@ -38,4 +39,5 @@ export const breakpointsQuestion: Question<typeof breakpointsParameters, Breakpo
         of: reached - openHere,
       })),
     ),
+  ],
 }

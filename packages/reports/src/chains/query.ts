@@ -72,7 +72,20 @@ export async function chainSummaries(
   store: Store,
   chains: readonly { readonly customer: string; readonly id: string }[],
 ): Promise<ChainSummary[]> {
-  if (chains.length === 0) return []
+  const found: ChainSummary[] = []
+  for (let from = 0; from < chains.length; from += AT_ONCE) {
+    found.push(...(await someSummaries(store, chains.slice(from, from + AT_ONCE))))
+  }
+  return found
+}
+
+/** Keys of one query. */
+const AT_ONCE = 5_000
+
+async function someSummaries(
+  store: Store,
+  chains: readonly { readonly customer: string; readonly id: string }[],
+): Promise<ChainSummary[]> {
   const sql = `${summariesSql([], [])} WHERE customer IN (SELECT customer FROM listed) AND id IN (SELECT id FROM listed)`
   const rows = await store.queryWithKeys<Row>(sql, {
     name: 'listed',

@@ -55,7 +55,9 @@ export const funnelParameters = {
   window: z
     .string()
     .optional()
-    .describe('From the first step to the last at most: 30m, 24h, 7d.')
+    .describe(
+      'From the first step to the last at most: 30m, 24h, 7d. A chain ends with its patience, so a window longer than that bounds nothing more.',
+    )
     .meta({ examples: ['7d'] }),
   count: z
     .enum(['chains', 'customers'])
@@ -75,7 +77,9 @@ export const funnelParameters = {
   chains: z
     .string()
     .optional()
-    .describe(`Lists the chains behind a number: STEP:WHAT, where WHAT is ${WHATS.join(', ')}. As 2:lost.`)
+    .describe(
+      `Lists the chains behind a number: STEP:WHAT, where WHAT is ${WHATS.join(', ')}. As 2:lost. As CSV or NDJSON, without a limit: all of them.`,
+    )
     .meta({ examples: ['2:lost'] }),
   group: z
     .array(z.string())

@@ -22,15 +22,19 @@ export const funnelQuestion: Question<typeof funnelParameters, FunnelQuery, Funn
   ask: funnel,
   text: funnelText,
   rows: (report) => (report.list === null ? stepRows(report) : report.list.chains.map(chainRow)),
+  async *stream(store, query) {
+    const all = query.list === null ? null : { ...query.list, limit: Number.MAX_SAFE_INTEGER }
+    const { list, ...report } = await funnel(store, { ...query, list: all })
+    yield list === null ? stepRows({ ...report, list }) : list.chains.map(chainRow)
+  },
   rates: ({ groups }) =>
     groups.flatMap(({ by, steps }) =>
       steps.flatMap(({ step, text, fromFirst, fromPrevious }) => {
         if (fromPrevious === null) return []
         const key = { ...by, step, text }
-        return [
-          { key, name: 'fromPrevious', part: fromPrevious.part, of: fromPrevious.of },
-          { key, name: 'fromFirst', part: fromFirst.part, of: fromFirst.of },
-        ]
+        const before = { key, name: 'fromPrevious', part: fromPrevious.part, of: fromPrevious.of }
+        // Of the second step they are one and the same.
+        return step === 2 ? [before] : [before, { key, name: 'fromFirst', part: fromFirst.part, of: fromFirst.of }]
       }),
     ),
 }

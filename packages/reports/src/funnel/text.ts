@@ -72,7 +72,15 @@ function answer({ steps }: Group, noun: string, style: Style): string {
     weakest === null
       ? ' None was lost on the way.'
       : ` Most are lost after ${style.bold(weakest.text)}: ${whole(weakest.lost)} of ${whole(weakest.reached)} that came so far${mainReason(weakest)}.`
-  return `${came} came to ${first.text}; ${share}.${loss}`
+  const required = steps.filter(({ optional }) => !optional)
+  const bought = required.reduce((sum, { converted }) => sum + converted, 0)
+  const ended = bought + required.reduce((sum, { lost }) => sum + lost, 0)
+  const otherwise = bought - last.converted
+  const anyway =
+    otherwise === 0
+      ? ''
+      : ` ${counted(otherwise, noun)} bought without coming so far: in all, ${percent(bought, ended)} of those that bought or broke bought.`
+  return `${came} came to ${first.text}; ${share}.${loss}${anyway}`
 }
 
 function points(rate: number): string {

@@ -164,7 +164,7 @@ function notes(report: WeakLinksReport, width: number, style: Style): string {
     const keys = Object.entries(looked.segments).map(([key, values]) => `${printable(key)} (${values.length})`)
     lines.push(
       `Looked at: ${counted(totals.converted + totals.broken, 'chain')} that converted or broke, ${looked.from} through ${dayBefore(looked.to).slice(0, 10)}, at ${counted(looked.touchpoints, 'touchpoint')} and ${counted(looked.links, 'link')}; ` +
-        `segments: ${keys.length === 0 ? 'none' : keys.join(', ')}. ${counted(looked.questions, 'question')} were asked of the data${looked.daysAtOnce > 1 ? `, ${looked.daysAtOnce} days at once` : ''}; of the findings at most ${percentOf(looked.fdr)} are mere chance on average.`,
+        `segments: ${keys.length === 0 ? 'none' : keys.join(', ')}. ${counted(looked.questions, 'question')} were asked of the data${looked.daysAtOnce > 1 ? `, ${looked.daysAtOnce} days at once` : ''}; of the findings at most ${percentOf(looked.fdr)} are mere chance on average. What lasts for most of the time, and loses little more at all, may be about something near that place.`,
     )
   }
   if (totals.open + totals.unsettled > 0) {

@@ -127,7 +127,7 @@ async function remarks(workspace: Workspace, { to, asOf }: ImportSummary, clock:
   }
   if (asOf !== null && clock === 'data' && Date.parse(asOf) > (state?.newestAt ?? Number.POSITIVE_INFINITY)) {
     lines.push(
-      `Chains are judged as of ${day(asOf)}, which is later than the newest interaction: an earlier import said that it was so late, and time does not go back.\n` +
+      `Chains are judged as of ${day(asOf)}, which is later than the newest interaction: an earlier import, or weaklink up, said that it was so late, and time does not go back.\n` +
         'To judge by the data alone, import into an empty directory with --clock data.',
     )
   }

@@ -40,6 +40,9 @@ Examples:
   weaklink up --data-dir /var/lib/weaklink --port 8080
   weaklink up --port 0 --json           one JSON document when it is ready: url, keys …
 
+From its start on chains are judged by the clock on the wall, also those of a directory that was imported with --clock
+data: what is past its patience by now has ended, and time does not go back. To look at an old export, do without it.
+
 While it runs, the other commands work on the same data directory as ever:
   weaklink send --touchpoint site_visit --customer anna
   weaklink tail
