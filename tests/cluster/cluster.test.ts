@@ -17,6 +17,8 @@ import {
   personOf,
   REJECTED_TOPIC,
 } from '../../packages/interactions/src/index.ts'
+import { aggregatedBreakpoints } from '../../packages/reports/src/breakpoints/aggregated.ts'
+import { freshBreakpoints } from '../../packages/reports/src/breakpoints/query.ts'
 import {
   breakpoints,
   breakpointsQuery,
@@ -216,6 +218,26 @@ describe('two shards of two replicas', () => {
   it('hold the rows and give the answers that one server does, whichever server one asks', async () => {
     await same(0, 3)
     await replicasAgree()
+  })
+
+  it('count beforehand, each server what is of its shard: a report from these counts is that of the chains', async () => {
+    for (const { store } of engines) {
+      await persistent(() => store.command('SYSTEM WAIT VIEW aggregates_refresh_shard'))
+      await persistent(() => store.command('SYSTEM REFRESH VIEW aggregates_refresh_shard'))
+      await persistent(() => store.command('SYSTEM WAIT VIEW aggregates_refresh_shard'))
+    }
+    const use = { fromInteractions: 1, untilAgeMs: 600_000 }
+    for (const options of [{}, { by: 'channel' }, { where: 'channel=search', from: '2026-02-01' }]) {
+      const query = breakpointsQuery(options)
+      const got = await persistent(() => aggregatedBreakpoints(asked(0), query, use))
+      expect(got?.refreshedAt).not.toBeNull()
+      expect({ ...got, refreshedAt: null }).toEqual(await freshBreakpoints(single.store, query))
+    }
+    const sums =
+      'SELECT (SELECT sum(broke) FROM breakpoints_daily) AS broke, (SELECT sum(broken) FROM conversion_daily) AS broken'
+    const analyst = engines[3]!.connect({ username: 'analyst', password: 'of-analysts', settings: ANALYST_SETTINGS })
+    const { totals } = await freshBreakpoints(single.store, breakpointsQuery({}))
+    expect(await analyst.query(sums)).toEqual([{ broke: String(totals.broken), broken: String(totals.broken) }])
   })
 
   it("keep a customer on one shard: that of the customer's partition, where the position is as well", async () => {

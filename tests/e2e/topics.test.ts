@@ -1,16 +1,11 @@
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { type Broker, startBroker } from '../../infra/kafka/broker.ts'
 import { type EmbeddedServer, startEmbeddedServer } from '../../packages/clickhouse/src/index.ts'
+import { openEmbeddedLog } from '../../packages/event-log/src/embedded/index.ts'
 import { openKafkaLog } from '../../packages/event-log/src/kafka/index.ts'
-import {
-  BREAKS_TOPIC,
-  encode,
-  INTERACTIONS_TOPIC,
-  partitionOf,
-  REJECTED_TOPIC,
-} from '../../packages/interactions/src/index.ts'
+import { encode, INTERACTIONS_TOPIC, partitionOf, REJECTED_TOPIC } from '../../packages/interactions/src/index.ts'
 import { describeWithJava } from '../support/kafka.ts'
 import { temporaryFolder, weaklink } from '../support/weaklink.ts'
 
@@ -89,13 +84,30 @@ await describeWithJava('topics in Kafka', () => {
     )
   })
 
-  it('created once, then only checked', async () => {
-    const created = await json('migrate', '--partitions', '3', '--replication', '1')
-    expect(created.topics).toMatchObject({
-      partitions: 3,
-      created: [INTERACTIONS_TOPIC, REJECTED_TOPIC, BREAKS_TOPIC],
-      findings: [],
+  it('not before what the embedded log of the directory holds is taken in, or left behind for good', async () => {
+    const left = join(folder.path, 'left')
+    mkdirSync(left)
+    const log = await openEmbeddedLog(join(left, 'log'))
+    await log.createTopic(INTERACTIONS_TOPIC, 1)
+    await log.createTopic(REJECTED_TOPIC, 1)
+    await log.append(INTERACTIONS_TOPIC, [
+      { partition: 0, key: Buffer.from('eva'), value: Buffer.from(encode(visit('left', 'eva'))) },
+    ])
+    await log.close()
+    const migrate = (...args: string[]) => weaklink(['migrate', ...args, '--data-dir', left], { env })
+    const refused = await migrate('--partitions', '3')
+    expect(refused).toMatchObject({
+      status: 1,
+      stderr: expect.stringMatching(/holds 1 record that is not taken in.*migrate --new-log --leave-behind/),
     })
+    const halfSaid = await migrate('--partitions', '3', '--leave-behind')
+    expect(halfSaid).toMatchObject({ status: 2, stderr: expect.stringContaining('--leave-behind goes with --new-log') })
+    const { stdout } = await migrate('--partitions', '3', '--replication', '1', '--new-log', '--leave-behind')
+    expect(stdout).toMatch(/Created in Kafka with 3 partitions/)
+    expect((await migrate()).status).toBe(0)
+  })
+
+  it('created once, then only checked', async () => {
     for (const again of [['migrate'], ['migrate', '--partitions', '3', '--retention', '30d']]) {
       expect((await json(...again)).topics).toMatchObject({ partitions: 3, created: [], findings: [] })
     }

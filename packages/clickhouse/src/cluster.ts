@@ -4,8 +4,11 @@
  *   one server                      every server of the cluster
  *   table `t` (…MergeTree)      ─▶  `t_shard` (Replicated…MergeTree): the rows of its shard
  *                                   `t` (Distributed over t_shard): the rows of all; what we write to and read from
+ *   table whose comment is      ─▶  `t_shard`, as it is, and `t` (Distributed over t_shard)
+ *   OF_EACH_SERVER
  *   view `v` of tables          ─▶  `v_shard`: the same view of the tables of its shard
  *                                   `v` (Distributed over v_shard)
+ *   refreshable view `r`        ─▶  `r_shard`: each server refreshes what is of its shard
  *
  * So no other SQL of ours knows of the cluster. A view may be computed shard by shard because all that it compares
  * (FINAL, `IN (SELECT …)`) is of one customer, and a customer's rows are on one shard.
@@ -32,10 +35,14 @@ const REPLICA = `'/clickhouse/tables/{shard}/{database}/{table}', '{replica}'`
  */
 const REPLICA_SETTINGS = 'replicated_deduplication_window = 0, min_compressed_bytes_to_fsync_after_fetch = 1'
 
+/** The comment of a table that nothing is inserted into, since each server fills it by itself. */
+const OF_EACH_SERVER = "COMMENT 'Each server makes its own rows.'"
+
 const LITERAL_OR_COMMENT = /'(?:[^'\\]|\\.|'')*'|--[^\n]*|\/\*.*?\*\//gs
 const CREATE_TABLE = /^(CREATE TABLE(?: IF NOT EXISTS)?) \{db\}\.(\w+)(.*)$/s
 const ALTER_TABLE = /^(ALTER TABLE) \{db\}\.(\w+)(.*)$/s
 const CREATE_VIEW = /^(CREATE(?: OR REPLACE)? VIEW(?: IF NOT EXISTS)?) \{db\}\.(\w+)(.*)$/s
+const CREATE_REFRESHED = /^(CREATE MATERIALIZED VIEW(?: IF NOT EXISTS)?) \{db\}\.(\w+)(\s+REFRESH .*)$/s
 const ENGINE = /\bENGINE = (\w*MergeTree)(?:\(([^()]*)\))?/
 
 /**
@@ -48,6 +55,11 @@ export function clusterForm({ cluster, definer }: ClusterOptions): (statement: s
   const over = (create: string, name: string, ...key: string[]) =>
     `${create} {db}.${name} ${on} AS {db}.${name}_shard ` +
     `ENGINE = Distributed(${[quoted(cluster), '{db}', `${name}_shard`, ...key].join(', ')})`
+  const ofShard = (query: string) =>
+    query
+      .replaceAll(/\{db\}\.(\w+)/g, '{db}.$1_shard')
+      // Named, since the other servers run it as an account of their own.
+      .replace('DEFINER = CURRENT_USER', `DEFINER = ${quoted(definer)}`)
   const keys = new Map<string, string>()
 
   return (statement) => {
@@ -55,6 +67,7 @@ export function clusterForm({ cluster, definer }: ClusterOptions): (statement: s
     const table = CREATE_TABLE.exec(text)
     if (table !== null && ENGINE.test(text)) {
       const [, create = '', name = '', rest = ''] = table
+      if (text.includes(OF_EACH_SERVER)) return [`${create} {db}.${name}_shard ${on}${rest}`, over(create, name)]
       const key = shardingKey(rest)
       keys.set(name, key)
       return [`${create} {db}.${name}_shard ${on}${replicated(rest)}`, over(create, name, key)]
@@ -68,16 +81,17 @@ export function clusterForm({ cluster, definer }: ClusterOptions): (statement: s
     const view = CREATE_VIEW.exec(text)
     if (view !== null) {
       const [, create = '', name = '', rest = ''] = view
-      const ofShard = rest
-        .replaceAll(/\{db\}\.(\w+)/g, '{db}.$1_shard')
-        // Named, since the other servers run it as an account of their own.
-        .replace('DEFINER = CURRENT_USER', `DEFINER = ${quoted(definer)}`)
-      return [`${create} {db}.${name}_shard ${on}${ofShard}`, over(create.replace('VIEW', 'TABLE'), name)]
+      return [`${create} {db}.${name}_shard ${on}${ofShard(rest)}`, over(create.replace('VIEW', 'TABLE'), name)]
+    }
+    const refreshed = CREATE_REFRESHED.exec(text)
+    if (refreshed !== null) {
+      const [, create, name, rest = ''] = refreshed
+      return [`${create} {db}.${name}_shard ${on}${ofShard(rest)}`]
     }
     throw new StoreError(
       'schema',
       `It has no form for a cluster: ${text.slice(0, 100)} … There are forms for CREATE TABLE (of an engine of the ` +
-        'MergeTree family), ALTER TABLE of such a table, and CREATE VIEW.',
+        'MergeTree family), ALTER TABLE of such a table, CREATE VIEW, and CREATE MATERIALIZED VIEW … REFRESH.',
     )
   }
 }

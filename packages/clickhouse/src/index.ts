@@ -1,3 +1,5 @@
+/** A tuple as the value of a parameter. */
+export { TupleParam } from '@clickhouse/client'
 export { ANALYST_VIEWS } from './embedded/config.ts'
 export { type Endpoint, readEndpoint } from './embedded/endpoint.ts'
 export { type KeptServer, type KeptServerOptions, keepEmbeddedServer } from './embedded/keep.ts'

@@ -3,7 +3,7 @@ import type { z } from 'zod'
 import type { TextOptions } from './terminal.ts'
 
 /** One value of a flat row. */
-export type Cell = string | number | boolean | null
+type Cell = string | number | boolean | null
 
 /** A row of a table that a program reads: CSV and NDJSON. All rows of an answer have the same columns. */
 export type Row = Readonly<Record<string, Cell>>

@@ -1,10 +1,11 @@
 import { requireKey } from '@weaklink/runtime'
 import type { FastifyPluginAsync } from 'fastify'
 import { liveRoute } from './live/route.ts'
-import { observe } from './metrics.ts'
+import { observe, observeAggregates } from './metrics.ts'
 import { type ApiOptions, LIMITS } from './options.ts'
 import { customerRoute } from './routes/customer.ts'
 import { reportRoutes } from './routes/reports.ts'
+import { sqlRoute } from './routes/sql.ts'
 import { touchpointsRoute } from './routes/touchpoints.ts'
 
 /** The routes under `/api/v1`: what the command line answers, over HTTP, and what happens as it happens. */
@@ -17,10 +18,12 @@ export function api(options: ApiOptions): FastifyPluginAsync {
     server.setSerializerCompiler(() => (answer) => JSON.stringify(answer))
     server.addHook('onRequest', requireKey(options.keys, 'read'))
     const live = observe(server, options.registry)
+    observeAggregates(options.store, options.registry)
     const source = { store: options.store, queryMs: limits.queryMs }
     reportRoutes(server, source)
     customerRoute(server, source)
     touchpointsRoute(server, source)
+    sqlRoute(server, options.analyst ?? null, limits.queryMs)
     liveRoute(server, options, limits, live)
   }
 }

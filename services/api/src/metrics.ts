@@ -1,3 +1,5 @@
+import type { Store } from '@weaklink/clickhouse'
+import { aggregatesState } from '@weaklink/reports'
 import type { FastifyInstance } from 'fastify'
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client'
 import type { DropReason } from './live/client.ts'
@@ -49,4 +51,20 @@ export function observe(server: FastifyInstance, registry: Registry): LiveMetric
     left: () => clients.dec(),
     dropped: (reason) => dropped.inc({ reason }),
   }
+}
+
+/** How old the aggregates are that reports are read from, looked up when somebody asks; absent where nobody can say. */
+export function observeAggregates(store: Store, registry: Registry): void {
+  const age = new Gauge({
+    name: 'weaklink_aggregates_age_seconds',
+    help: 'How long ago the chains were read that the aggregates count; a refresh every 46 s makes them anew.',
+    registers: [registry],
+    async collect() {
+      this.reset()
+      const state = await aggregatesState(store).catch(() => null)
+      if (state?.ageMs != null) this.set(state.ageMs / 1_000)
+      else this.remove()
+    },
+  })
+  age.reset()
 }

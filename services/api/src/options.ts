@@ -7,6 +7,11 @@ import type { Registry } from 'prom-client'
 
 export interface ApiOptions {
   readonly store: Store
+  /**
+   * The store as an account that reads the views for analysts and nothing else: who asks in SQL asks as this one. Null where
+   * there is none; nobody can ask in SQL then.
+   */
+  readonly analyst?: Store | null
   /** For the live stream: what arrives is read from the log itself. */
   readonly log: EventLog
   /** Every route needs a `read` key; admin keys may read too. */

@@ -9,12 +9,14 @@ import {
   chainsQuery,
   chainsReport,
   customerReport,
+  QUESTIONS,
   touchpointsReport,
 } from '@weaklink/reports'
 import * as shapes from '@weaklink/reports/shapes'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createTables, storeAll } from '../../../packages/reports/test/stored.ts'
 import { catalogueWith, customer, PEOPLE, TICK } from '../../../packages/reports/test/story.ts'
+import { EXAMPLES } from '../src/routes/examples.ts'
 import { KEYS, openTestLog, type Running, startApi, storeAt, type TestLog } from './support.ts'
 
 /** Ids may hold any character. */
@@ -329,18 +331,19 @@ interface Described {
 }
 
 test('/openapi.json describes every route, with an example of its answer', async () => {
-  const { paths } = await running.json<{ paths: Record<string, { get: Described }> }>('/openapi.json')
+  const { paths } = await running.json<{ paths: Record<string, { get: Described; post?: Described }> }>('/openapi.json')
   const ours = Object.keys(paths).filter((path) => path.startsWith('/api/v1/'))
   expect(ours.sort()).toEqual([
     '/api/v1/chains',
     '/api/v1/customers/{id}',
     '/api/v1/live',
-    '/api/v1/reports/breakpoints',
-    '/api/v1/reports/chains',
+    ...QUESTIONS.map(({ name }) => `/api/v1/reports/${name}`).sort(),
+    '/api/v1/sql',
     '/api/v1/touchpoints',
   ])
   for (const path of ours) {
-    const { get } = paths[path]!
+    const get = paths[path]?.get ?? paths[path]?.post
+    if (get === undefined) throw new Error(`${path} has neither`)
     expect(get, path).toMatchObject({
       tags: [expect.any(String)],
       summary: expect.any(String),
@@ -364,6 +367,10 @@ test('/openapi.json describes every route, with an example of its answer', async
   ])
   expect(names('/api/v1/customers/{id}')).toEqual(['id'])
   expect(names('/api/v1/live')).toEqual(['types', 'customer', 'touchpoint', 'lastEventId', 'last-event-id'])
+})
+
+test('the examples of the description are answers of that shape', () => {
+  for (const { name, shape } of QUESTIONS) expect(shape.parse(EXAMPLES[name]), name).toEqual(EXAMPLES[name])
 })
 
 test('/metrics counts requests by route and status', async () => {

@@ -4,7 +4,6 @@ import { join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import {
-  ANALYST_SETTINGS,
   connect,
   DEFAULT_DATABASE,
   type EmbeddedServer,
@@ -14,7 +13,6 @@ import {
   type Store,
   StoreError,
   startEmbeddedServer,
-  type Table,
 } from '@weaklink/clickhouse'
 import { type EventLog, LogError } from '@weaklink/event-log'
 import type { EmbeddedLog } from '@weaklink/event-log/embedded'
@@ -22,6 +20,7 @@ import type { KafkaLog } from '@weaklink/event-log/kafka'
 import { eventHeaders, INTERACTIONS_TOPIC, RECORD_HEADER, REJECTED_TOPIC } from '@weaklink/interactions'
 import { InUseError, retry } from '@weaklink/runtime'
 import { clickhouseStore, followedPositions, type Position, type TrackerStore } from '@weaklink/tracker'
+import { analystStore, readOnlyStore } from './analyst.ts'
 import { CommandError, UsageError } from './terminal.ts'
 import { type Service, serviceOf } from './up/service.ts'
 
@@ -35,8 +34,8 @@ export interface Workspace {
   /** The `weaklink up` that runs on the directory, null where none does. */
   readonly service: Service | null
   readonly store: Store
-  /** Asks a query of a person, through an account (or under settings) that can only read. */
-  ask(sql: string): Promise<Table>
+  /** The store for queries of a person: through an account (or under settings) that can only read. */
+  readonly analyst: Store
   /** The store as the tracker asks it; waits out a server that is away, up to the limit of the command. */
   readonly trackerStore: TrackerStore
   /** @throws {LogError} as `openLog` */
@@ -93,10 +92,7 @@ export async function openWorkspace(options: WorkspaceOptions): Promise<Workspac
   const { server, service, endpoint } = await clickhouseOf(directory, running, external, options)
   if (service !== null) requireSameLog(directory, service, environment.KAFKA_BROKERS?.trim())
   const store = connect({ ...endpoint, database: DEFAULT_DATABASE })
-  const analyst =
-    'analyst' in endpoint
-      ? connect({ url: endpoint.url, ...endpoint.analyst, database: DEFAULT_DATABASE, settings: ANALYST_SETTINGS })
-      : null
+  const analyst = analystStore(endpoint, environment) ?? readOnlyStore(endpoint)
   /** Why it will not answer any more. */
   let gone: string | null = null
   server?.exited.then(({ expected, reason }) => {
@@ -136,7 +132,7 @@ export async function openWorkspace(options: WorkspaceOptions): Promise<Workspac
   }
   const close = async () => {
     for (const log of logs) await log.close()
-    await analyst?.close()
+    await analyst.close()
     await store.close()
     await server?.stop()
   }
@@ -151,11 +147,7 @@ export async function openWorkspace(options: WorkspaceOptions): Promise<Workspac
     directory,
     service,
     store,
-    ask: async (sql) =>
-      exact(
-        await (analyst?.queryTable(sql) ??
-          store.queryTable(sql, undefined, { settings: { ...ANALYST_SETTINGS, readonly: '2' } })),
-      ),
+    analyst,
     trackerStore: clickhouseStore(store, attempt),
     async openLog() {
       const kafka = await openKafkaOnce()
@@ -329,12 +321,4 @@ function requireSameLog(directory: string, service: Service, brokers: string | u
 function addressOf(url: string): string {
   const { origin, pathname } = new URL(url)
   return `${origin}${pathname}`.replace(/\/$/, '')
-}
-
-/** Integers of 64 bits and more come as text; those that a JSON number holds exactly become numbers. */
-function exact(table: Table): Table {
-  const wide = table.columns.map(({ type }) => /^(Nullable\()?U?Int(64|128|256)\)?$/.test(type))
-  const cell = (value: unknown) =>
-    typeof value === 'string' && Number.isSafeInteger(Number(value)) ? Number(value) : value
-  return { ...table, rows: table.rows.map((row) => row.map((value, k) => (wide[k] ? cell(value) : value))) }
 }

@@ -4,7 +4,15 @@ import { join } from 'node:path'
 import { ANALYST_SETTINGS } from '../settings.ts'
 
 /** The views that analysts may rely on; the embedded `analyst` account reads these and nothing else. */
-export const ANALYST_VIEWS = ['interactions', 'chains', 'chain_interactions', 'identities'] as const
+export const ANALYST_VIEWS = [
+  'interactions',
+  'chains',
+  'chain_interactions',
+  'identities',
+  'breakpoints_daily',
+  'conversion_daily',
+  'waits_hourly',
+] as const
 
 /** The account that owns everything; its name stays the same for ever because views name it as their definer. */
 export const OWNER = 'weaklink'

@@ -125,7 +125,7 @@ export interface Graph {
   readonly earns: Float64Array
 }
 
-export function newGraph(size: number, measures: number): Graph {
+function newGraph(size: number, measures: number): Graph {
   return {
     size,
     measures,

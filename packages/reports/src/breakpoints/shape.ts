@@ -31,6 +31,8 @@ export const breakpoint = z.object({
 export const breakpointsReport = z.object({
   /** The newest T: the instant that the answer is about. Null where no clock has ticked yet. */
   asOf: instant.nullable(),
+  /** When the aggregates that it was read from were made; null where the chains themselves were read. */
+  refreshedAt: instant.nullable(),
   from: instant.nullable(),
   to: instant.nullable(),
   date: z.enum(['start', 'end']),

@@ -211,12 +211,13 @@ function notes(report: BreakpointsReport, { style, width, noun }: Context): stri
   return lines.map((line) => style.dim(wrap(line, width))).join('\n')
 }
 
-function scope({ asOf, from, to, date }: BreakpointsReport, noun: string): string {
+function scope({ asOf, refreshedAt, from, to, date }: BreakpointsReport, noun: string): string {
   const verb = date === 'start' ? 'started' : 'ended'
   const bounds = [from === null ? '' : `from ${instantText(from)}`, to === null ? '' : `before ${instantText(to)}`]
   const period = bounds.filter((bound) => bound !== '').join(' and ')
   const what = period === '' ? '' : `${noun[0]?.toUpperCase()}${noun.slice(1)}s that ${verb} ${period}. `
-  return `${what}${asOf === null ? 'No clock has ticked yet: nothing has ended by silence.' : `As of ${instantText(asOf)}.`}`
+  const counted = refreshedAt === null ? '' : ` Counted at ${instantText(refreshedAt)}; --fresh counts anew.`
+  return `${what}${asOf === null ? 'No clock has ticked yet: nothing has ended by silence.' : `As of ${instantText(asOf)}.`}${counted}`
 }
 
 /** `2024-05-01`, or with the time where it is not midnight. In UTC. */

@@ -2,7 +2,6 @@ import type { Match, Plan } from './match.ts'
 
 /** What became of a chain; those behind `converted` and before `ignored` are the reasons of broken ones, in their order. */
 export const FATES = ['open', 'converted', 'refused', 'abandoned', 'dissatisfied', 'silence', 'ignored'] as const
-export type Fate = (typeof FATES)[number]
 
 /** By the numbers that the table has for states and reasons: open, converted, broken, ignored; none, refused … silence. */
 export function fateOf(state: number, reason: number): number {

@@ -16,7 +16,7 @@ import { FATES } from './fold.ts'
 import { type Funnel, ORDERS, parseSteps, parseWindow, STEPS_SYNTAX } from './steps.ts'
 
 /** Which of those that reached a step are listed. */
-export const WHATS = ['reached', 'passed', 'converted', 'lost', ...FATES.slice(2), 'open'] as const
+const WHATS = ['reached', 'passed', 'converted', 'lost', ...FATES.slice(2), 'open'] as const
 export type What = (typeof WHATS)[number]
 
 export interface FunnelQuery extends Selection {
@@ -30,7 +30,7 @@ export interface FunnelQuery extends Selection {
   readonly list: ListQuery | null
 }
 
-export interface ListQuery {
+interface ListQuery {
   /** Index. */
   readonly step: number
   readonly what: What

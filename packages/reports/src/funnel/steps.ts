@@ -39,7 +39,7 @@ export interface Alternative {
   readonly outcome: Outcome | null
 }
 
-export const MOST_STEPS = 40
+const MOST_STEPS = 40
 /** Of the text of all steps. */
 const MOST_CHARACTERS = 4000
 

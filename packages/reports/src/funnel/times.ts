@@ -1,7 +1,7 @@
 const [MINUTE, HOUR, DAY] = [60_000, 3_600_000, 86_400_000]
 
 /** Where the bars of the histogram begin; always the same, so that any two can be laid side by side. */
-export const BARS: readonly number[] = [
+const BARS: readonly number[] = [
   ...[0, 1000, 10_000, MINUTE, 5 * MINUTE, 15 * MINUTE, HOUR, 6 * HOUR],
   ...[DAY, 3 * DAY, 7 * DAY, 14 * DAY, 30 * DAY, 90 * DAY],
 ]

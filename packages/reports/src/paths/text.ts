@@ -225,7 +225,7 @@ function notes(report: PathsReport, width: number, style: Style): string {
 }
 
 /** `ad_view → call_wait ×2 → visit`; too long a path loses its middle. */
-export function pathText(path: readonly string[], width: number): string {
+function pathText(path: readonly string[], width: number): string {
   const steps: { touchpoint: string; times: number }[] = []
   for (const touchpoint of path) {
     const last = steps.at(-1)

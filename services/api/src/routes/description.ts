@@ -30,6 +30,7 @@ const ERRORS = {
   403: 'The key that came is not for reading.',
   404: 'There is no such thing.',
   422: 'The question needs more than the store allows for one.',
+  501: 'This server is not set up for it.',
   503: 'Not possible at the moment; `Retry-After` says when to try again.',
   504: 'The answer takes too long; ask for less.',
 } as const

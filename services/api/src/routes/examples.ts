@@ -1,4 +1,5 @@
 import type { BreakpointsReport, ChainsReport, CustomerReport, TouchpointsReport } from '@weaklink/reports'
+import REPORTS from './report-examples.json' with { type: 'json' }
 
 /** Answers for the description: a clinic in March, of whose callers one hung up for good. */
 
@@ -6,6 +7,7 @@ const AS_OF = '2024-04-10T00:00:00.000Z'
 
 const BREAKPOINTS: BreakpointsReport = {
   asOf: AS_OF,
+  refreshedAt: null,
   from: null,
   to: null,
   date: 'start',
@@ -181,5 +183,5 @@ export const TOUCHPOINTS: TouchpointsReport = {
   uncatalogued: [{ touchpoint: 'fax', interactions: 1 }],
 }
 
-/** By the name of the report. */
-export const EXAMPLES: Readonly<Record<string, object>> = { breakpoints: BREAKPOINTS, chains: CHAINS }
+/** By the name of the report. That of weak-links is of a shop. */
+export const EXAMPLES: Readonly<Record<string, object>> = { ...REPORTS, breakpoints: BREAKPOINTS, chains: CHAINS }

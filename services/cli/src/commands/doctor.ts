@@ -1,8 +1,9 @@
 import { statfs } from 'node:fs/promises'
+import { ANALYST_VIEWS, StoreError } from '@weaklink/clickhouse'
 import { type EventLog, LogError, type PartitionRange } from '@weaklink/event-log'
 import type { KafkaLog } from '@weaklink/event-log/kafka'
 import { INTERACTIONS_TOPIC, REJECTED_TOPIC } from '@weaklink/interactions'
-import { touchpointsReport } from '@weaklink/reports'
+import { aggregatesState, touchpointsReport } from '@weaklink/reports'
 import { followedPositions, LogChangedError, positionsIn, TRACKER_GROUP } from '@weaklink/tracker'
 import { Command } from 'commander'
 import { countByReason, surveyRejected } from '../rejected/survey.ts'
@@ -22,6 +23,8 @@ export function doctorCommand(): Command {
           await disk(workspace),
           ...service(workspace),
           await clickhouse(workspace),
+          await aggregates(workspace),
+          ...(await analyst(workspace)),
           ...(await log(workspace)),
           ...(await catalogue(workspace)),
           ...(await identity(workspace)),
@@ -53,6 +56,46 @@ function service({ service }: Workspace): Finding[] {
 async function clickhouse({ store }: Workspace): Promise<Finding> {
   const [row] = await store.query<{ version: string }>('SELECT version() AS version')
   return { what: 'ClickHouse', state: 'good', says: `version ${row?.version} answers at ${store.url}` }
+}
+
+/** Aggregates older than this are late: reports then read the chains themselves. */
+const LATE_MS = 60_000
+
+async function aggregates({ store, service }: Workspace): Promise<Finding> {
+  const what = 'aggregates'
+  const { refreshedAt, ageMs, tookMs, failure } = await aggregatesState(store)
+  const instead = 'Until then reports read the chains themselves.'
+  if (failure !== null) return { what, state: 'bad', says: `their refresh fails: ${failure} ${instead}` }
+  const made = refreshedAt === null ? 'they were not made yet' : `made at ${refreshedAt}`
+  const took = tookMs === null ? '' : `, in ${(tookMs / 1_000).toFixed(1)} s`
+  // A server that is started for a command has not had the time.
+  const isLate = service !== null && (ageMs ?? 0) > LATE_MS
+  if (!isLate) return { what, state: 'good', says: `${made}${took}; made anew every 46 s while ClickHouse runs` }
+  return { what, state: 'remark', says: `${made}${took}: they are late, ClickHouse has too much to do. ${instead}` }
+}
+
+/** The account for SQL: of the embedded ClickHouse it is ours; of another one, the operator's. */
+async function analyst({ analyst }: Workspace): Promise<Finding[]> {
+  if (!process.env.CLICKHOUSE_URL) return []
+  const what = 'analyst'
+  if (!process.env.CLICKHOUSE_ANALYST_PASSWORD) {
+    const says =
+      'CLICKHOUSE_ANALYST_PASSWORD is not set: nobody can ask SQL over HTTP, and weaklink sql asks as the owner, read-only'
+    return [{ what, state: 'remark', says }]
+  }
+  try {
+    for (const view of ANALYST_VIEWS) await analyst.query(`SELECT 1 FROM ${view} LIMIT 0`)
+    const denied = await analyst.query('SELECT 1 FROM customer_chains LIMIT 0').then(
+      () => false,
+      (error) => error instanceof StoreError && error.code === 'forbidden',
+    )
+    return denied
+      ? [{ what, state: 'good', says: 'the account reads the views and nothing else' }]
+      : [{ what, state: 'bad', says: 'the account reads tables: grant it the views alone, as infra/clickhouse does' }]
+  } catch (error) {
+    if (!(error instanceof StoreError)) throw error
+    return [{ what, state: 'bad', says: `the account does not read the views: ${error.message}` }]
+  }
 }
 
 /** The log, its topics, and how far it is taken in; what cannot be looked at says why. */

@@ -84,6 +84,7 @@ export async function startUp(options: UpOptions): Promise<Running> {
         what,
         url: clickhouseUrl ?? undefined,
         cluster: clickhouseUrl === null ? {} : clusterIn(environment),
+        environment,
         logger,
       })
     : null
@@ -129,7 +130,9 @@ export async function startUp(options: UpOptions): Promise<Running> {
   }
   if (answers && store !== null) {
     const told = { ...(tracks && { revised: written.listen }), ...(collects && { refused: refused.listen }) }
-    await server.register(api({ store: store.store, log: log.log, keys: ring, registry, ...told }))
+    await server.register(
+      api({ store: store.store, analyst: store.analyst, log: log.log, keys: ring, registry, ...told }),
+    )
   }
   started.defer(() => server.close())
   const url = await listen(server, host, port)

@@ -4,11 +4,14 @@ import { connect, DEFAULT_DATABASE, keepEmbeddedServer, migrate, type Store, Sto
 import { retry } from '@weaklink/runtime'
 import type { Logger } from '@weaklink/runtime/logger'
 import { clickhouseStore, type TrackerStore } from '@weaklink/tracker'
+import { analystStore } from '../analyst.ts'
 import { MIGRATIONS } from '../workspace.ts'
 
 /** The ClickHouse of a service: it may go away and come back, and the service waits for it as long as that takes. */
 export interface ServiceStore {
   readonly store: Store
+  /** The same store as the account of analysts; null where a server of CLICKHOUSE_URL has none, or its password is not known. */
+  readonly analyst: Store | null
   readonly trackerStore: TrackerStore
   /** `embedded`, or the address of the server of `CLICKHOUSE_URL`. */
   readonly place: string
@@ -31,6 +34,8 @@ export interface ServiceStoreOptions {
   readonly url: string | undefined
   /** Of that server, the cluster whose servers keep the rows together. */
   readonly cluster?: { readonly cluster?: string }
+  /** Where the password of the analyst may stand. */
+  readonly environment?: Readonly<Record<string, string | undefined>>
   readonly logger: Logger
 }
 
@@ -46,6 +51,7 @@ export async function openServiceStore({
   what,
   url,
   cluster,
+  environment = {},
   logger,
 }: ServiceStoreOptions): Promise<ServiceStore> {
   const server =
@@ -60,6 +66,7 @@ export async function openServiceStore({
           onUp: () => logger.info('the embedded ClickHouse runs again'),
         })
   const store = connect({ ...(server ?? { url: url ?? '' }), database: DEFAULT_DATABASE })
+  const analyst = analystStore(server ?? { url: url ?? '' }, environment)
   const patience = new AbortController()
   let notWritten: string | null = null
   let notAnswered: string | null = null
@@ -93,6 +100,7 @@ export async function openServiceStore({
 
   return {
     store,
+    analyst,
     trackerStore: clickhouseStore(store, attempt),
     place: server === null ? store.url : 'embedded',
     trouble() {
@@ -119,6 +127,7 @@ export async function openServiceStore({
     async close() {
       closing.abort()
       await store.close()
+      await analyst?.close()
       await server?.stop()
       await pinging
     },

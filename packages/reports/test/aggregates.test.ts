@@ -24,9 +24,17 @@ afterAll(() => db.stop())
 /** Whatever there is, and however old. */
 const ALWAYS: AggregatesUse = { fromInteractions: 0, untilAgeMs: Number.POSITIVE_INFINITY }
 
+/** One that began after this was called: one that was under way may have read before. */
 async function refresh(store: Store): Promise<void> {
-  await store.command('SYSTEM REFRESH VIEW aggregates_refresh')
-  await store.command('SYSTEM WAIT VIEW aggregates_refresh')
+  const [now] = await store.query<{ at: string }>('SELECT now64(3) AS at')
+  for (;;) {
+    await store.command('SYSTEM REFRESH VIEW aggregates_refresh')
+    await store.command('SYSTEM WAIT VIEW aggregates_refresh')
+    const [made] = await store.query<{ at: string }>(
+      "SELECT max(refreshedAt) AS at FROM aggregates WHERE kind = 'head'",
+    )
+    if ((made?.at ?? '') >= (now?.at ?? '')) return
+  }
 }
 
 const aggregated = (options: BreakpointsOptions = {}, use = ALWAYS) =>
@@ -70,11 +78,10 @@ describe('the aggregates', () => {
           const got = await aggregated(question)
           expect({ ...got, refreshedAt: null }).toEqual(await fresh(question))
           expect({ ...got, refreshedAt: null }).toEqual(naiveBreakpoints(one.people, question, one.tick))
-          if (got === null) throw new Error('null answer')
           expect(breakpointsReport.parse(got).refreshedAt).not.toBeNull()
         }
       }),
-      { numRuns: 40, endOnFailure: true },
+      { numRuns: 8 },
     )
   })
 
@@ -97,7 +104,7 @@ describe('the aggregates', () => {
           expect({ ...(await aggregated(question)), refreshedAt: null }).toEqual(await fresh(question))
         }
       }),
-      { numRuns: 25, endOnFailure: true },
+      { numRuns: 5 },
     )
   })
 
@@ -260,7 +267,7 @@ describe('the views of them', () => {
           longestMs: Math.max(0, ...waits),
         })
       }),
-      { numRuns: 40, endOnFailure: true },
+      { numRuns: 8 },
     )
   })
 })
