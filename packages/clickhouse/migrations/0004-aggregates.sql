@@ -93,14 +93,16 @@ FROM (
                 countIf(bitTest(ending, 10)) AS returnedAndBought, arraySort(groupArray(wait)) AS waits,
                 -- The power of two below it, and the four digits that follow. Both sides of an `if` may be computed: none may fail.
                 arrayMap(wait -> toUInt8(log2(roundToExp2(greatest(wait, 1)))), waits) AS powers,
-                arrayMap((wait, power) -> toInt32(if(wait < 16, wait, power * 16 - 48 + bitShiftRight(wait, greatest(power, 4) - 4))),
+                arrayMap((wait, power) -> toInt32(if(wait < 16, wait,
+                    power * 16 - 48 + bitShiftRight(wait, greatest(power, 4) - 4))),
                     waits, powers) AS each,
                 arrayDistinct(each) AS found,
                 if(empty(waits), [], arraySplit((wait, bucket, before) -> bucket != before, waits, each,
                     arrayPopBack(arrayPushFront(each, each[1])))) AS split,
                 arrayZip(found, split) AS by_bucket,
-                -- With a bucket 0, so that the others have their places.
-                if(empty(waits), [], mapPopulateSeries(arrayPushFront(found, -1), arrayPushFront(arrayMap(same -> length(same), split), 0)).2) AS from_before,
+                -- From bucket 0 on, whether it is there or not.
+                if(empty(waits), [], mapPopulateSeries(arrayPushFront(found, -1),
+                    arrayPushFront(arrayMap(same -> length(same), split), 0)).2) AS from_before,
                 arrayPopFront(from_before) AS spread,
                 CAST(
                     arrayConcat(
@@ -179,7 +181,8 @@ FROM (
     GROUP BY catalogue
 
     UNION ALL
-    SELECT 'head', 0, '', 0, '', '', toDate32(0), toDate32(0), toDateTime64(0, 0, 'UTC'), '', position.2, [(SELECT count() FROM {db}.interactions_log)], [], [])
+    SELECT 'head', 0, '', 0, '', '', toDate32(0), toDate32(0), toDateTime64(0, 0, 'UTC'), '', position.2,
+        [(SELECT count() FROM {db}.interactions_log)], [], [])
 SETTINGS max_threads = 1, enable_shared_storage_snapshot_in_query = 1, max_bytes_before_external_group_by = 2000000000;
 
 -- Chains by where they are, or ended. All of them add up. Rows without a reason have everything but `broke`.

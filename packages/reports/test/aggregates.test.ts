@@ -104,7 +104,7 @@ describe('the aggregates', () => {
           expect({ ...(await aggregated(question)), refreshedAt: null }).toEqual(await fresh(question))
         }
       }),
-      { numRuns: 5 },
+      { numRuns: 5, examples: [[[0]], [Array.from({ length: 70 }, (_, wait) => wait)], [[0, 3, 2 ** 53 - 1]]] },
     )
   })
 
