@@ -75,6 +75,12 @@ export function otherPeriod(
   if (parseInstant('compare', start) >= parseInstant('compare', end)) {
     throw new QueryError('compare', compare, 'a period that ends after it begins (the end itself is not included)')
   }
+  const overlaps =
+    (to === undefined || parseInstant('compare', start) < parseInstant('to', to)) &&
+    (from === undefined || parseInstant('compare', end) > parseInstant('from', from))
+  if (overlaps) {
+    throw new QueryError('compare', compare, 'a period that has nothing in common with the one of "from" and "to"')
+  }
   return { from: start, to: end }
 }
 
@@ -149,11 +155,14 @@ export function comparisonText(comparison: Comparison, { style = PLAIN, width = 
   const heading =
     rates.length === 0
       ? 'Neither period has anything to compare.'
-      : certain.length === 0
-        ? `Compared with ${day(comparison.from)} to ${day(comparison.to)}: nothing changed by more than chance would explain.`
-        : `Compared with ${day(comparison.from)} to ${day(comparison.to)}: ${counted(certain.length, 'share')} of ${rates.length} changed by more than chance explains (95 %, each by itself).`
+      : rates.every(({ before }) => before.of === 0)
+        ? `There is nothing to compare with: ${day(comparison.from)} to ${day(comparison.to)} has no such chains.`
+        : certain.length === 0
+          ? `Compared with ${day(comparison.from)} to ${day(comparison.to)}: nothing changed by more than chance would explain.`
+          : `Compared with ${day(comparison.from)} to ${day(comparison.to)}: ${counted(certain.length, 'share')} of ${rates.length} changed by more than chance explains (95 %, each by itself).`
   if (rates.length === 0) return heading
-  const points = (value: number | null) => (value === null ? '–' : `${value > 0 ? '+' : ''}${(value * 100).toFixed(1)}`)
+  const points = (value: number | null) =>
+    value === null ? '–' : `${value > 0 ? '+' : value < 0 ? '−' : ''}${Math.abs(value * 100).toFixed(1)}`
   const lines = table(
     [
       { title: 'of', align: 'left', cells: shown.map(({ key }) => cell(key)) },

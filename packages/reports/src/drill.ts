@@ -1,4 +1,4 @@
-import type { KeyValue } from './keys.ts'
+import { conditionOf, type KeyValue } from './keys.ts'
 import type { Selection } from './selection.ts'
 
 /** Options of `report chains`, by their names. */
@@ -12,7 +12,7 @@ export function drillInto(selection: Selection, by: Readonly<Record<string, KeyV
     ...[...where.values()]
       .filter(({ key }) => !Object.hasOwn(by, key.name))
       .flatMap(({ key, values }) => values.map((value) => `${key.name}=${value}`)),
-    ...Object.entries(by).map(([name, value]) => `${name}=${value ?? ''}`),
+    ...Object.entries(by).map(([name, value]) => conditionOf(name, value)),
   ]
   return {
     ...(from === null ? {} : { from: new Date(from).toISOString() }),

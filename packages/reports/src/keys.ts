@@ -133,9 +133,20 @@ function fieldEqualsSql(key: Key & { kind: 'field' }, value: string, params: Par
   return `toString(${first}) = ${params.bind(value, 'String')}`
 }
 
-/** A prop may be a string, a number or a boolean; `1` finds both the number and the string. */
+/**
+ * A prop may be a string, a number or a boolean; `1` finds both the number and the string, an empty value also what lacks the
+ * prop. As JSON after a second `=` it is exactly that: `="1"`, `=1`, `=""`, `=null` (it lacks the prop).
+ */
 function propEqualsSql(prop: string, value: string, params: Params): string {
   const is = (type: string, test: string) => `(JSONType(first_props, ${prop}) IN (${type}) AND ${test})`
+  if (value.startsWith('=')) {
+    const exactly = exactValue(value)
+    if (exactly === null) return `NOT JSONHas(first_props, ${prop})`
+    if (typeof exactly === 'boolean') return is(`'Bool'`, `JSONExtractBool(first_props, ${prop}) = ${exactly}`)
+    return typeof exactly === 'string'
+      ? is(`'String'`, `JSONExtractString(first_props, ${prop}) = ${params.bind(exactly, 'String')}`)
+      : is(`'Int64', 'UInt64', 'Double'`, `JSONExtractFloat(first_props, ${prop}) = ${params.bind(exactly, 'Float64')}`)
+  }
   const any = [is(`'String'`, `JSONExtractString(first_props, ${prop}) = ${params.bind(value, 'String')}`)]
   if (value === '') any.push(`NOT JSONHas(first_props, ${prop})`)
   if (value === 'true' || value === 'false') any.push(is(`'Bool'`, `JSONExtractBool(first_props, ${prop}) = ${value}`))
@@ -144,6 +155,21 @@ function propEqualsSql(prop: string, value: string, params: Params): string {
     any.push(is(`'Int64', 'UInt64', 'Double'`, `JSONExtractFloat(first_props, ${prop}) = ${number}`))
   }
   return `(${any.join(' OR ')})`
+}
+
+function exactValue(value: string): KeyValue {
+  try {
+    const exactly: unknown = JSON.parse(value.slice(1))
+    if (exactly === null || ['string', 'number', 'boolean'].includes(typeof exactly)) return exactly as KeyValue
+  } catch {
+    // Said below.
+  }
+  throw new QueryError('where', `props.…=${value}`, 'after == a value as JSON: "text", 1, true or null')
+}
+
+/** The condition of `where` that selects just the chains which `by` gives this value. */
+export function conditionOf(key: string, value: KeyValue): string {
+  return key.startsWith('props.') ? `${key}==${JSON.stringify(value)}` : `${key}=${value ?? ''}`
 }
 
 function isNumber(text: string): boolean {

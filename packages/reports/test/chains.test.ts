@@ -14,6 +14,8 @@ import {
   customerReportOf,
   customerText,
 } from '../src/index.ts'
+import { conditionOf } from '../src/keys.ts'
+import { pathsQuestion } from '../src/paths/question.ts'
 import { business } from './arbitrary.ts'
 import { createTables, storeAll } from './stored.ts'
 import { ANNA, CATALOGUE, catalogueWith, customer, PEOPLE, TICK } from './story.ts'
@@ -129,6 +131,24 @@ describe('the list of chains', () => {
     await storeAll(db.store, CATALOGUE, TICK, [...PEOPLE, ANONYMOUS_ANNA])
   })
 
+  test('leads from a group by a prop to just its chains, whatever the type of the value', async () => {
+    await fc.assert(
+      fc.asyncProperty(business, async (world) => {
+        await storeAll(db.store, world.catalogue, world.tick, world.people)
+        const { groups } = await pathsQuestion.ask(db.store, pathsQuestion.query({ by: 'props.plan' }))
+        for (const { by, totals, nodes } of groups) {
+          const where = [conditionOf('props.plan', by['props.plan'] ?? null)]
+          expect((await ask({ where, limit: '1000' })).chains, where[0]).toHaveLength(totals.chains)
+          for (const { chains, reached } of nodes.slice(0, 1)) {
+            expect((await ask({ ...chains, limit: '1000' })).chains).toHaveLength(reached)
+          }
+        }
+      }),
+      { numRuns: 6 },
+    )
+    await storeAll(db.store, CATALOGUE, TICK, [...PEOPLE, ANONYMOUS_ANNA])
+  })
+
   test('shows whose it is, what became of it, and the path', async () => {
     expect(chainsText(await ask({ limit: '4' }), { width: 60 })).toMatchInlineSnapshot(`
       "clara · chain 2 · open at ad_view · 5 Apr 2024 08:00
@@ -152,6 +172,9 @@ describe('the list of chains', () => {
     [{ reason: 'lost' }, /^--reason lost: expected one of refused, abandoned, dissatisfied, silence$/],
     [{ cursor: 'x' }, /^--cursor x: expected `next` of an earlier answer$/],
     [{ where: 'colour=red' }, /^--where colour: expected one of/],
+    [{ where: 'props.x==red' }, /expected after == a value as JSON/],
+    [{ state: 'open', reason: 'silence' }, /^--reason silence: expected --state broken/],
+    [{ state: 'open', date: 'end' }, /^--date end: expected --date start/],
   ]
   test.each(errors)('%o is an error that says what is possible', (options, message) => {
     expect(() => chainsQuery(options)).toThrow(message)

@@ -36,7 +36,10 @@ describe('the other period', () => {
       from: '2024-04-17T00:00:00.000Z',
       to: '2024-05-01',
     })
-    expect(otherPeriod('2023-05-01/2023-06-01', undefined, undefined)).toEqual({ from: '2023-05-01', to: '2023-06-01' })
+    expect(otherPeriod('2023-05-01/2023-06-01', '2024-05-01', undefined)).toEqual({
+      from: '2023-05-01',
+      to: '2023-06-01',
+    })
   })
 
   const wrong: [compare: string, message: RegExp][] = [
@@ -44,6 +47,7 @@ describe('the other period', () => {
     ['last week', /^--compare last week: expected previous, or a period as/],
     ['2024-05-01/2024-05-01', /expected a period that ends after it begins/],
     ['2024-05-01/soon', /^--compare soon: expected a date/],
+    ['2024-05-01/2024-06-01', /expected a period that has nothing in common with the one of "from" and "to"$/],
     ['2024-05-01/2024-06-01/2024-07-01', /expected previous, or a period/],
   ]
   test.each(wrong)('%s is an error that says what is possible', (compare, message) => {
@@ -71,7 +75,7 @@ test('what changed for certain comes first, what is there in one period only is 
 
     of    share       now  before  change, points            95 %
     pay   breakRate  80 %    30 %           +50.0  +36.9 to +60.5
-    home  breakRate  50 %    48 %            +2.0  -11.6 to +15.5
+    home  breakRate  50 %    48 %            +2.0  −11.6 to +15.5
     new   breakRate  50 %       –               –               –
     old   breakRate     –    50 %               –               –"
   `)
@@ -136,7 +140,7 @@ describe('every question', () => {
   test('is written as CSV and as one object a line', async () => {
     const csv = await text('chains', { customer: 'zoe "the\nlast"' }, 'csv')
     expect(csv).toMatch(
-      /^id,kind,customer,ordinal,state,.*,touches,path\n[0-9a-f]{32},customer,"zoe ""the\nlast""",1,broken,silence,/,
+      /^id,kind,customer,ordinal,state,.*,touches,touchpoints\n[0-9a-f]{32},customer,"zoe ""the\nlast""",1,broken,silence,/,
     )
     const lines = (await text('chains', {}, 'ndjson')).trimEnd().split('\n')
     expect(lines.map((line) => (JSON.parse(line) as { customer: string }).customer)).toContain('zoe "the\nlast"')

@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { SingleBar } from 'cli-progress'
 import pc from 'picocolors'
 
@@ -66,6 +67,14 @@ export function withoutCommands(text: string): string {
       character === '\n' || character === '\t' || (character === '\u001b' && MARK.test(text.slice(at + 1, at + 5)))
     return isOurs ? character : '\ufffd'
   })
+}
+
+/** To stdout as it comes: a program reads it, so nothing is added, but a terminal is spared commands in the data. */
+export async function print(texts: AsyncIterable<string> | Iterable<string>): Promise<void> {
+  const { stdout } = process
+  for await (const text of texts) {
+    if (!stdout.write(stdout.isTTY ? withoutCommands(text) : text)) await once(stdout, 'drain')
+  }
 }
 
 /** What comes after the escape in the marks that we use: bold, dim, and the plain colours. */

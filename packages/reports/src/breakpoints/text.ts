@@ -4,6 +4,7 @@ import {
   narrowest,
   PLAIN,
   percent,
+  printable,
   type Style,
   shortDuration,
   type TextOptions,
@@ -24,7 +25,9 @@ export function breakpointsText(report: BreakpointsReport, options: TextOptions 
     answer(report, context, split),
     totalsText(report, context),
     ...report.groups.map((group) => {
-      const heading = Object.entries(group.by).map(([key, value]) => `${key} = ${value ?? '(none)'}`)
+      const heading = Object.entries(group.by).map(
+        ([key, value]) => `${printable(key)} = ${printable(String(value ?? '(none)'))}`,
+      )
       const lines = placesTable(group.breakpoints, context)
       return [...(split ? [style.bold(heading.join(', '))] : []), ...lines].join('\n')
     }),
@@ -58,7 +61,9 @@ function answer(report: BreakpointsReport, { style, names, width, noun }: Contex
     .reduce((a, b) => (b.excess > a.excess ? b : a))
   const name = names.get(weakest.touchpoint)
   const where = style.bold(weakest.touchpoint) + (name === undefined ? '' : ` (${name})`)
-  const group = Object.entries(weakest.by).map(([key, value]) => `${key} = ${value ?? '(none)'}`)
+  const group = Object.entries(weakest.by).map(
+    ([key, value]) => `${printable(key)} = ${printable(String(value ?? '(none)'))}`,
+  )
   const among = split ? ` for ${group.join(', ')}` : ''
   const counts = `${whole(weakest.broke)} of ${counted(weakest.reached, noun)} that reached it broke there`
   if (weakest.excess <= 0) {

@@ -95,12 +95,23 @@ export function chainsQuery(options: ChainsOptions): ChainsQuery {
   if (!Number.isInteger(limit) || limit < 1 || limit > MOST_LISTED) {
     throw new QueryError('limit', options.limit ?? '', `a whole number from 1 to ${MOST_LISTED}`)
   }
+  const states = listOf(options.state).map((state) => parseChoice('state', state, STATES))
+  if (options.reason !== undefined && states.length > 0 && !states.includes('broken')) {
+    throw new QueryError(
+      'reason',
+      options.reason,
+      `--state broken, or none: ${states.join(' and ')} chains have no reason`,
+    )
+  }
+  if (options.date === 'end' && states.length > 0 && states.every((state) => state === 'open')) {
+    throw new QueryError('date', 'end', '--date start: open chains have no end yet')
+  }
   const link = options.link === undefined ? null : stepsOf('link', options.link)
   if (link !== null && link.length !== 2)
     throw new QueryError('link', options.link ?? '', 'two touchpoints: call_wait > quote')
   return {
     ...parseSelection(options),
-    states: listOf(options.state).map((state) => parseChoice('state', state, STATES)),
+    states,
     reason: options.reason === undefined ? null : parseChoice('reason', options.reason, REASONS),
     place: options.place ?? null,
     customer: options.customer ?? null,

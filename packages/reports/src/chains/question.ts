@@ -25,8 +25,8 @@ export const chainsQuestion: Question<typeof chainsParameters, ChainsQuery, Chai
   },
 }
 
-/** The path as `ad_view > site_visit x3 > purchase`. */
+/** All that it met, the epilogue apart, as `ad_view > site_visit x3 > purchase`. */
 export function chainRow({ path, ...chain }: ChainSummary): Row {
   const steps = path.map(({ touchpoint, times }) => (times > 1 ? `${touchpoint} x${times}` : touchpoint))
-  return { ...chain, path: steps.join(' > ') }
+  return { ...chain, touchpoints: steps.join(' > ') }
 }

@@ -139,6 +139,9 @@ function parseList(options: FunnelOptions, steps: number, by: readonly Key[]): L
     const expected = `STEP:WHAT as 1:lost, where STEP is 1 to ${steps} and WHAT one of ${WHATS.join(', ')}`
     throw new QueryError('chains', text, expected)
   }
+  if (what === 'open' && options.open === 'out') {
+    throw new QueryError('chains', text, 'no --open out with it, which leaves the open chains out')
+  }
   const limit = Number(options.limit ?? 50)
   if (!Number.isInteger(limit) || limit < 1 || limit > MOST_LISTED) {
     throw new QueryError('limit', options.limit ?? '', `a whole number from 1 to ${MOST_LISTED}`)

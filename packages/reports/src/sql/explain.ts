@@ -24,6 +24,8 @@ export async function explained(error: unknown, sql: string, analyst: Store): Pr
   if (!(error instanceof StoreError) || !(error.cause instanceof Error)) return error
   const code = 'code' in error.cause ? (CODES[String(error.cause.code)] ?? null) : null
   const said = brief(error.cause.message)
+  if (/\bFORMAT\b/.test(said) && !/\bformat\b/i.test(sql))
+    return new SqlError('query', `The query ends too early: something is missing at its end. ${ALLOWED}`, error)
   if (code === 'timeout') return new SqlError('timeout', `The query took too long: ${said} ${LESS}`, error)
   if (error.retriable) return error
   if (error.code === 'limit') return new SqlError('limit', `The query needs more than it may: ${said} ${LESS}`, error)
@@ -79,6 +81,8 @@ function brief(message: string): string {
     .replace(/\s*\(version [^)]*\)\s*$/, '')
     .replace(/ in scope .*?(?=\. Maybe you meant|\.?$)/s, '')
     .replace(/, Stack trace.*$/, '')
+    // The client adds a FORMAT to every query.
+    .replace(/ \(JSONCompact\w+\)/, '')
     .replace(/\.?\s*$/, '.')
   return text.length > 500 ? `${text.slice(0, 500)} …` : text
 }

@@ -1,4 +1,3 @@
-import { once } from 'node:events'
 import {
   type AnyOptions,
   type AskableQuestion,
@@ -11,7 +10,7 @@ import {
 import { Command, Option } from 'commander'
 import { z } from 'zod'
 import { catalogueOf, namesOf, sayWhatWaits, withWorkspace } from '../run.ts'
-import { withoutCommands } from '../terminal.ts'
+import { print } from '../terminal.ts'
 
 export function reportCommand(): Command {
   const command = new Command('report').description(
@@ -84,12 +83,4 @@ function optionOf(parameter: string, schema: z.ZodType): Option {
   const option = new Option(`--${kebab} <${VALUES[parameter] ?? kebab}>`, description)
   if (!(inner instanceof z.ZodArray)) return option
   return option.argParser((one: string, all: string[] = []) => [...all, one])
-}
-
-/** To stdout as it comes: a program reads it, so nothing is added, but a terminal is spared commands in the data. */
-async function print(texts: AsyncIterable<string> | Iterable<string>): Promise<void> {
-  const { stdout } = process
-  for await (const text of texts) {
-    if (!stdout.write(stdout.isTTY ? withoutCommands(text) : text)) await once(stdout, 'drain')
-  }
 }

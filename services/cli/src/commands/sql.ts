@@ -1,10 +1,9 @@
-import { once } from 'node:events'
 import { ANALYST_VIEWS } from '@weaklink/clickhouse'
-import { askSql, FORMATS, parseFormat, type SqlAnswer, SqlError, sqlText } from '@weaklink/reports'
+import { askSql, FORMATS, parseFormat, printable, type SqlAnswer, SqlError, sqlText } from '@weaklink/reports'
 import Table from 'cli-table3'
 import { Command, Option } from 'commander'
 import { withWorkspace } from '../run.ts'
-import { CommandError, type Terminal, withoutCommands } from '../terminal.ts'
+import { CommandError, print, type Terminal } from '../terminal.ts'
 
 /** A table on a terminal has an end; `--json` has none. */
 const SHOWN_ROWS = 1_000
@@ -37,14 +36,6 @@ Examples:
     )
 }
 
-/** To stdout as it comes; a terminal is spared commands in the data. */
-async function print(texts: AsyncIterable<string>): Promise<void> {
-  const { stdout } = process
-  for await (const text of texts) {
-    if (!stdout.write(stdout.isTTY ? withoutCommands(text) : text)) await once(stdout, 'drain')
-  }
-}
-
 async function show({ columns, rows: blocks }: SqlAnswer, terminal: Terminal, asJson: boolean): Promise<void> {
   const rows: (readonly unknown[])[] = []
   for await (const block of blocks) for (const row of block) rows.push(row)
@@ -66,5 +57,5 @@ async function show({ columns, rows: blocks }: SqlAnswer, terminal: Terminal, as
 
 function cell(value: unknown): string {
   if (value === null || value === undefined) return ''
-  return typeof value === 'object' ? JSON.stringify(value) : String(value)
+  return printable(typeof value === 'object' ? JSON.stringify(value) : String(value))
 }
