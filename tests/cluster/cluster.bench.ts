@@ -87,7 +87,7 @@ async function measure({ store, pids }: Setup): Promise<Record<string, Cost>> {
     from += LOADED
     return trackerStore.loadHistories(persons, Number.MAX_SAFE_INTEGER)
   }
-  const ask = () => breakpoints(store, breakpointsQuery({}))
+  const ask = () => breakpoints(store, breakpointsQuery({ fresh: 'true' }))
   const view = () => store.query('SELECT place, reason, count() FROM chains GROUP BY ALL')
   for (const warmUp of [load, ask, view]) await warmUp()
   return {
