@@ -32,8 +32,7 @@ export function conversionText(report: ConversionReport, options: TextOptions = 
     answer(report, width, style),
     wrap(
       `${counted(totals.chains, 'chain')}: ${whole(totals.converted)} converted, ${whole(totals.broken)} broken, ` +
-        `${whole(totals.open)} open${totals.ignored === 0 ? '' : `, ${whole(totals.ignored)} ignored`}. ` +
-        `Of the ${whole(totals.converted + totals.broken)} that converted or broke, ${rateText(totals)} converted.`,
+        `${whole(totals.open)} open${totals.ignored === 0 ? '' : `, ${whole(totals.ignored)} ignored`}. ${ended(totals)}`,
       width,
     ),
     ...report.groups.flatMap((group) => {
@@ -67,6 +66,12 @@ function answer({ groups, of }: ConversionReport, width: number, style: Style): 
   ]
   if (said.length > 0) return wrap(said.join(' '), width)
   return wrap(`No ${of} goes with more or fewer sales than chance would explain.`, width)
+}
+
+function ended(totals: ConversionReport['totals']): string {
+  const ended = totals.converted + totals.broken
+  if (ended === 0) return 'None has converted or broken yet.'
+  return `Of the ${whole(ended)} that converted or broke, ${rateText(totals)} converted.`
 }
 
 function groupName({ by }: Group): string {

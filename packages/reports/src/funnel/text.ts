@@ -158,7 +158,7 @@ function notes(report: FunnelReport, style: Style, width: number): string {
       ? ['Converted: bought without the steps that follow.']
       : []),
     `Selected: ${counted(totals.chains, 'chain')} of ${counted(totals.customers, 'customer')}.${asOf === null ? '' : ` As of ${dayText(asOf)}.`}`,
-    'The chains behind a number: the same question with --chains 2:lost.',
+    `The chains behind a number: the same question with --chains ${Math.min(2, report.groups[0]?.steps.length ?? 2)}:lost.`,
   ]
   return lines.map((line) => style.dim(wrap(line, width))).join('\n')
 }
