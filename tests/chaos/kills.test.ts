@@ -13,7 +13,7 @@ const kills = Number(process.env.WEAKLINK_KILLS ?? 8)
 const customers = Number(process.env.WEAKLINK_CUSTOMERS ?? 2_500)
 const seed = Number(process.env.WEAKLINK_SEED ?? Math.floor(Math.random() * 2 ** 32))
 /** Imports that may be started for one kill that counts. */
-const ATTEMPTS = 5
+const ATTEMPTS = 10
 /** How long an import may live on without its ClickHouse; it gives up after a second. */
 const ORPHAN_MS = 60_000
 const POLL_MS = 10
@@ -200,6 +200,8 @@ describe(`an import that is killed ${kills} times (seed ${seed})`, () => {
     const met: { readonly victim: Victim; readonly after: Moment['after']; readonly part: number }[] = []
     /** The newest import that nobody disturbed; the machine may be busier, or less busy, than it was at first. */
     let newestMs = ms
+    /** When the newest import had begun at the earliest. */
+    let newestBegunMs = begunMs
     let attempts = 0
     while (met.length < kills) {
       const k = met.length
@@ -211,11 +213,18 @@ describe(`an import that is killed ${kills} times (seed ${seed})`, () => {
       const moment: Moment =
         k % 5 === 2
           ? { after: 'reading', ms: random() * (ms - readMs) }
-          : { after: 'start', ms: begunMs + random() * (newestMs - begunMs) }
+          : { after: 'start', ms: newestBegunMs + random() * (newestMs - newestBegunMs) }
       const { ranMs, was } = await kill(data, victim, moment, readBytes)
       const part = (ranMs - begunMs) / (newestMs - begunMs)
       if (was === 'at work') met.push({ victim, after: moment.after, part })
-      if (was === 'over') newestMs = Math.max(ranMs, begunMs + 1)
+      if (was === 'over') {
+        newestBegunMs = Math.min(newestBegunMs, begunMs)
+        newestMs = Math.max(ranMs, newestBegunMs + 1)
+      }
+      if (was === 'starting') {
+        newestBegunMs = Math.max(newestBegunMs, ranMs)
+        newestMs = Math.max(newestMs, newestBegunMs + ms - begunMs)
+      }
     }
     const tenths = new Array<number>(11).fill(0)
     for (const { part } of met) tenths[Math.min(10, Math.max(0, Math.floor(10 * part)))]!++
