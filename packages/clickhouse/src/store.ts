@@ -38,7 +38,8 @@ export interface Keys {
 
 export interface Table {
   readonly columns: readonly { readonly name: string; readonly type: string }[]
-  readonly rows: readonly (readonly unknown[])[]
+  /** In blocks. */
+  readonly rows: AsyncIterable<(readonly unknown[])[]>
 }
 
 /** All methods reject with StoreError. */
@@ -54,14 +55,8 @@ export interface Store {
     params?: Readonly<Record<string, unknown>>,
     options?: QueryOptions,
   ): AsyncIterable<T[]>
-  /** Like `query`, for SQL whose columns are not known beforehand: they come in order, with their types. */
-  queryTable(sql: string, params?: Readonly<Record<string, unknown>>, options?: QueryOptions): Promise<Table>
-  /** Like `queryTable`, for answers too large to hold: the columns, then the rows in blocks as they come. */
-  streamTable(
-    sql: string,
-    params?: Readonly<Record<string, unknown>>,
-    options?: QueryOptions,
-  ): Promise<Pick<Table, 'columns'> & { readonly rows: AsyncIterable<(readonly unknown[])[]> }>
+  /** Like `stream`, for SQL whose columns are not known beforehand: they come in order, with their types, then the rows. */
+  streamTable(sql: string, params?: Readonly<Record<string, unknown>>, options?: QueryOptions): Promise<Table>
   /** Like `query`, with one long list of keys. Not for read-only accounts. */
   queryWithKeys<T>(sql: string, keys: Keys, params?: Readonly<Record<string, unknown>>): Promise<T[]>
   /** A statement without rows in its answer. */
@@ -148,13 +143,6 @@ export function connect(options: ConnectOptions): Store {
         throw toStoreError(error, shownUrl)
       }
     },
-
-    queryTable: (sql, params, options) =>
-      translated(async () => {
-        const result = await client.query({ query: sql, format: 'JSONCompact', ...optionsOf(params, options) })
-        const { meta, data } = await result.json<unknown[]>()
-        return { columns: meta ?? [], rows: data }
-      }),
 
     streamTable: (sql, params, options) =>
       translated(async () => {

@@ -11,11 +11,11 @@ import {
   otherPeriod,
 } from './compare.ts'
 import { hintsFor } from './hints.ts'
-import { parseKey, parseWhere } from './keys.ts'
+import { parseKey, parseWhere, type Where } from './keys.ts'
 import { parseChoice } from './period.ts'
 import { QueryError } from './query-error.ts'
-import type { Given, Question, Row } from './question.ts'
-import { itemsOf, listOf } from './selection.ts'
+import type { Question, Row } from './question.ts'
+import { itemsOf, listOf, type Options } from './selection.ts'
 import type { TextOptions } from './terminal.ts'
 
 /** How an answer may be written: for a person, or for a program. */
@@ -74,7 +74,7 @@ export function askable<P extends z.ZodRawShape, Query, Report extends { asOf: s
     examples,
     shape: z.intersection(question.shape, extra),
     prepare(options) {
-      const given = options as Given<P>
+      const given = options as Options<P>
       const query = question.query(given)
       const where = parseWhere(listOf(options.where))
       const by = itemsOf(options.by).map((key) => parseKey('by', key))
@@ -94,7 +94,7 @@ export function askable<P extends z.ZodRawShape, Query, Report extends { asOf: s
               asOf: before.asOf,
             })
           }
-          const hints = await hintsFor(store, where, by)
+          const hints = await hintsFor(store, question.found(report) === 0 ? where : NOWHERE, by)
           return {
             report: {
               ...report,
@@ -118,6 +118,8 @@ export function askable<P extends z.ZodRawShape, Query, Report extends { asOf: s
     },
   }
 }
+
+const NOWHERE: Where = new Map()
 
 /** @throws QueryError where it came several times */
 function textOf(options: AnyOptions, name: string): string | undefined {

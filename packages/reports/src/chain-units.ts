@@ -1,4 +1,5 @@
 import { columnOf, type Key } from './keys.ts'
+import type { Of } from './selection-shape.ts'
 
 /** What a query may read of a chain. */
 export type ChainColumn =
@@ -88,6 +89,13 @@ export function chainUnits(columns: readonly ChainColumn[], keys: readonly Key[]
     FROM customer_chains FINAL
     ARRAY JOIN ${joined.join(', ')}`
 }
+
+/** Where it stands what interactions carry: one entry for each, an empty text where it carries none. */
+export const COLUMN_OF = {
+  touchpoint: 'touchpoints',
+  channel: 'channels',
+  campaign: 'campaigns',
+} as const satisfies Record<Of, ChainColumn>
 
 const INTERACTION_ARRAYS: Partial<Record<ChainColumn, string>> = {
   touchpoints: 'chains.interactions.touchpoint',

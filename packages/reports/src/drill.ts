@@ -1,4 +1,4 @@
-import { conditionOf, type KeyValue } from './keys.ts'
+import { conditionOf, type KeyValue, type Where } from './keys.ts'
 import type { Selection } from './selection.ts'
 
 /** Options of `report chains`, by their names. */
@@ -8,10 +8,7 @@ export type Drill = Record<string, string | string[]>
 export function drillInto(selection: Selection, by: Readonly<Record<string, KeyValue>>): Drill {
   const { from, to, date, where } = selection
   const conditions = [
-    // Several values of one key are alternatives, so what the group says takes the place of what was asked.
-    ...[...where.values()]
-      .filter(({ key }) => !Object.hasOwn(by, key.name))
-      .flatMap(({ key, values }) => values.map((value) => `${key.name}=${value}`)),
+    ...conditionsOf(where, new Set(Object.keys(by))),
     ...Object.entries(by).map(([name, value]) => conditionOf(name, value)),
   ]
   return {
@@ -20,4 +17,11 @@ export function drillInto(selection: Selection, by: Readonly<Record<string, KeyV
     ...(date === 'start' ? {} : { date }),
     ...(conditions.length === 0 ? {} : { where: conditions }),
   }
+}
+
+/** Conditions as they were written, but for those of keys that have another value now: several values of one key are alternatives. */
+export function conditionsOf(where: Where, but: ReadonlySet<string>): string[] {
+  return [...where.values()]
+    .filter(({ key }) => !but.has(key.name))
+    .flatMap(({ key, values }) => values.map((value) => `${key.name}=${value}`))
 }

@@ -1,4 +1,4 @@
-export { type AggregatesState, aggregatesState } from './aggregates/state.ts'
+export { type AggregatesState, aggregatesState, LATE_MS } from './aggregates/state.ts'
 export {
   type Answer,
   type AnyOptions,

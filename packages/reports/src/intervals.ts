@@ -1,5 +1,6 @@
-/** Two-sided 95 % of the normal distribution. */
-const Z = 1.959963984540054
+/** Two-sided 95 % and 99 % of the normal distribution. */
+const Z95 = 1.959963984540054
+export const Z99 = 2.5758293035489004
 
 export interface Interval {
   readonly low: number
@@ -7,18 +8,18 @@ export interface Interval {
 }
 
 /**
- * The score interval of a proportion, 95 %; null of nothing. It stays within 0 and 1 and holds for few cases too.
+ * The score interval of a proportion, 95 % unless `z` says otherwise; null of nothing. It stays within 0 and 1 and holds for few cases too.
  *
  * Source: E. B. Wilson (1927), Probable inference, the law of succession, and statistical inference.
  *
  * @param part how many of `of`
  */
-export function wilson(part: number, of: number): Interval | null {
+export function wilson(part: number, of: number, z = Z95): Interval | null {
   if (of === 0) return null
   const rate = part / of
-  const centre = rate + (Z * Z) / (2 * of)
-  const spread = Z * Math.sqrt((rate * (1 - rate) + (Z * Z) / (4 * of)) / of)
-  const scale = 1 + (Z * Z) / of
+  const centre = rate + (z * z) / (2 * of)
+  const spread = z * Math.sqrt((rate * (1 - rate) + (z * z) / (4 * of)) / of)
+  const scale = 1 + (z * z) / of
   return {
     low: part === 0 ? 0 : Math.max(0, (centre - spread) / scale),
     high: part === of ? 1 : Math.min(1, (centre + spread) / scale),

@@ -1,5 +1,6 @@
 import type { Store } from '@weaklink/clickhouse'
 import type { z } from 'zod'
+import type { Options } from './selection.ts'
 import type { TextOptions } from './terminal.ts'
 
 /** One value of a flat row. */
@@ -34,12 +35,14 @@ export interface Question<P extends z.ZodRawShape, Query, Report> {
   readonly examples: readonly string[]
   readonly shape: z.ZodType<Report>
   /** @throws QueryError naming the option and what it may be */
-  query(options: Given<P>): Query
+  query(options: Options<P>): Query
   /**
    * @throws QueryError where the store has not what is asked for
    * @throws StoreError
    */
   ask(store: Store, query: Query): Promise<Report>
+  /** How many chains the answer is about: where none, what was asked for may be misspelt. */
+  found(report: Report): number
   /** For a terminal. */
   text(report: Report, options: TextOptions): string
   /** Flat, for CSV and NDJSON. */
@@ -50,9 +53,7 @@ export interface Question<P extends z.ZodRawShape, Query, Report> {
   rates?(report: Report): readonly Rate[]
 }
 
-/** Options as they came: texts, those that may be repeated as lists. */
-export type Given<P extends z.ZodRawShape> = {
-  readonly [K in keyof P]?:
-    | (z.input<P[K]> extends readonly string[] | undefined ? string | readonly string[] : string)
-    | undefined
+/** The values of `by`, under names that no other column has. */
+export function byColumns(by: Row): Row {
+  return Object.fromEntries(Object.entries(by).map(([name, value]) => [`by.${name}`, value]))
 }

@@ -11,3 +11,7 @@ export const selectionShape = {
 
 /** One group of an answer that `--by` splits: key → value, null where it is absent; empty where nothing splits. */
 export const groupShape = z.record(z.string(), z.union([z.string(), z.number(), z.boolean(), z.null()]))
+
+/** What an interaction may carry that chains are told apart by. */
+export const OF = ['touchpoint', 'channel', 'campaign'] as const
+export type Of = (typeof OF)[number]

@@ -50,7 +50,7 @@ export const byParameter = {
 }
 
 /** What came for such options: texts, nothing checked yet. */
-export type Options<P extends Readonly<Record<string, z.ZodType>>> = {
+export type Options<P extends z.ZodRawShape> = {
   readonly [K in keyof P]?:
     | (z.input<P[K]> extends readonly string[] | undefined ? string | readonly string[] : string)
     | undefined

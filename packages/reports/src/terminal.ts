@@ -99,6 +99,18 @@ export function wrap(text: string, width: number): string {
   return lines.join('\n')
 }
 
+/** The values of a group of `--by`: `channel = search, returning = true`; empty where nothing splits. */
+export function groupText(by: Readonly<Record<string, string | number | boolean | null>>): string {
+  return Object.entries(by)
+    .map(([key, value]) => `${printable(key)} = ${printable(String(value ?? '(none)'))}`)
+    .join(', ')
+}
+
+/** What to do where a question finds no chains. */
+export const NO_CHAINS =
+  'There are no chains here. If nothing was taken in yet: `weaklink import FILE`, `weaklink up` or `weaklink demo`; ' +
+  'where there are some, ask for more with a wider --from, --to or --where.'
+
 const grouped = new Intl.NumberFormat('en-US')
 
 /** 12345 → `12,345`. */

@@ -8,7 +8,7 @@ import { breakpointsReport } from '../src/breakpoints/shape.ts'
 import { type BreakpointsOptions, breakpoints, breakpointsQuery } from '../src/index.ts'
 import { business } from './arbitrary.ts'
 import { naiveBreakpoints } from './naive.ts'
-import { createTables, storeAll, storePeople } from './stored.ts'
+import { createTables, storeAll, storePeople, whileWriting } from './stored.ts'
 import { ANNA, BORIS, CATALOGUE, customer, PEOPLE, TICK } from './story.ts'
 
 let db: TestStore
@@ -118,18 +118,7 @@ describe('the aggregates', () => {
   test('are of one state, also while the tracker writes and they are made anew', async () => {
     await storeAll(db.store, CATALOGUE, TICK, [])
     await refresh(db.store)
-    let over = false
-    const busy = (async () => {
-      for (let round = 0; !over; round++) {
-        const people = PEOPLE.map(({ chains }, index) => ({
-          person: { kind: 'customer', customer: `${index}-${round}` } as const,
-          chains,
-        }))
-        await storePeople(db.store, CATALOGUE.hash, people, 1)
-        await refresh(db.store)
-      }
-    })()
-    try {
+    const asked = async () => {
       let answers = 0
       for (let round = 0; round < 40; round++) {
         const got = await aggregated()
@@ -150,10 +139,8 @@ describe('the aggregates', () => {
         expect(waits).toEqual(customers === 0 ? undefined : { p50: expect.any(Number), p95: 95_000 })
       }
       expect(answers).toBeGreaterThan(0)
-    } finally {
-      over = true
-      await busy
     }
+    await whileWriting(db.store, CATALOGUE, PEOPLE, asked, () => refresh(db.store))
   })
 
   test('are taken over where nothing changed, as of now; and made anew where something did', async () => {

@@ -4,8 +4,8 @@ import { removalEffects } from '../src/attribution/markov.ts'
 import { apportion, decimal, unitOf } from '../src/attribution/rounding.ts'
 import { exactShapley, MOST_EXACT, sampledShapley, shapley, worthOfSets } from '../src/attribution/shapley.ts'
 import { Tally } from '../src/attribution/tally.ts'
-import { Turns } from '../src/attribution/turns.ts'
 import { copyOf, takeOut, Walks } from '../src/attribution/walks.ts'
+import { Turns } from '../src/turns.ts'
 import { naiveWorth } from './attribution-naive.ts'
 
 /** A path with how many chains went it, and what each of them earned. */

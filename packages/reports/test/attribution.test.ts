@@ -8,7 +8,7 @@ import { chainsQuery, chainsReport, QueryError } from '../src/index.ts'
 import { business } from './arbitrary.ts'
 import { type Naive, naiveAttribution } from './attribution-naive.ts'
 import { naiveBreakpoints, type PersonChains } from './naive.ts'
-import { createTables, storeAll, storePeople } from './stored.ts'
+import { createTables, storeAll, whileWriting } from './stored.ts'
 import { CATALOGUE, catalogueWith, customer, PEOPLE, TICK } from './story.ts'
 
 let db: TestStore
@@ -284,25 +284,12 @@ describe('the report from the database', () => {
 
   test('is one moment, also while the tracker writes', async () => {
     await storeAll(db.store, CATALOGUE, TICK, [])
-    let writing = true
-    const writer = (async () => {
-      for (let round = 0; writing; round++) {
-        const people = PEOPLE.map(({ chains }, index) => ({
-          person: { kind: 'customer', customer: `${index}-${round}` } as const,
-          chains,
-        }))
-        await storePeople(db.store, CATALOGUE.hash, people, 1)
-      }
-    })()
-    try {
+    await whileWriting(db.store, CATALOGUE, PEOPLE, async () => {
       for (let round = 0; round < 10; round++) {
         const { totals } = await attribution()
         expect([totals.chains, totals.broken]).toEqual([6 * totals.converted, 3 * totals.converted])
       }
-    } finally {
-      writing = false
-      await writer
-    }
+    })
   })
 
   test('of nothing is empty', async () => {

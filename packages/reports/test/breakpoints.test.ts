@@ -5,7 +5,7 @@ import { breakpointsReport } from '../src/breakpoints/shape.ts'
 import { type BreakpointsOptions, breakpoints, breakpointsQuery } from '../src/index.ts'
 import { business, options } from './arbitrary.ts'
 import { naiveBreakpoints } from './naive.ts'
-import { createTables, storeAll, storePeople } from './stored.ts'
+import { createTables, storeAll, storePeople, whileWriting } from './stored.ts'
 import { CATALOGUE, catalogueWith, customer, PEOPLE, TICK } from './story.ts'
 
 let db: TestStore
@@ -36,17 +36,7 @@ describe('the report from the database', () => {
 
   test('is one moment, also while the tracker writes', async () => {
     await storeAll(db.store, CATALOGUE, TICK, [])
-    let writing = true
-    const writer = (async () => {
-      for (let round = 0; writing; round++) {
-        const people = PEOPLE.map(({ chains }, index) => ({
-          person: { kind: 'customer', customer: `${index}-${round}` } as const,
-          chains,
-        }))
-        await storePeople(db.store, CATALOGUE.hash, people, 1)
-      }
-    })()
-    try {
+    await whileWriting(db.store, CATALOGUE, PEOPLE, async () => {
       for (let round = 0; round < 20; round++) {
         const { totals, groups } = await ask()
         const sum = (field: 'broke' | 'convertedHere' | 'openHere' | 'ignoredHere') =>
@@ -58,10 +48,7 @@ describe('the report from the database', () => {
           totals.ignored,
         ])
       }
-    } finally {
-      writing = false
-      await writer
-    }
+    })
   })
 
   test('of nothing is empty', async () => {

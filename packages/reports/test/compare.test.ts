@@ -105,6 +105,21 @@ describe('every question', () => {
     return all
   }
 
+  test.each([
+    ['breakpoints', {}],
+    ['funnel', { steps: 'ad_view > call_wait' }],
+    ['attribution', { model: 'first' }],
+    ['conversion', {}],
+    ['paths', {}],
+  ])('%s by touchpoint: rows keep what they were split by apart from what they are of', async (name, options) => {
+    const { rows } = await named(name)
+      .prepare({ ...options, by: 'touchpoint' })
+      .answer(db.store)
+    const pairs = rows.map((row) => `${row['by.touchpoint']} ${row.touchpoint ?? row.step ?? row.item ?? row.from}`)
+    expect(rows[0]?.['by.touchpoint']).toEqual(expect.any(String))
+    expect(pairs.some((pair) => new Set(pair.split(' ')).size > 1)).toBe(true)
+  })
+
   test('compares with another period, each share by its key', async () => {
     const options = { from: '2024-03-03', to: '2024-03-05', compare: 'previous' }
     const answer = await asked('breakpoints', options)

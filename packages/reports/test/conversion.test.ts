@@ -9,7 +9,7 @@ import type { Drill } from '../src/drill.ts'
 import { breakpoints, breakpointsQuery } from '../src/index.ts'
 import { type Business, options as selections, business as withoutMoney } from './arbitrary.ts'
 import { type ConversionOptions, naiveConversion } from './conversion-naive.ts'
-import { createTables, storeAll, storePeople } from './stored.ts'
+import { createTables, storeAll, whileWriting } from './stored.ts'
 import { CATALOGUE, customer, PEOPLE, TICK } from './story.ts'
 
 let db: TestStore
@@ -134,26 +134,13 @@ describe('the report from the database', () => {
 
   test('is one moment, also while the tracker writes', async () => {
     await storeAll(db.store, CATALOGUE, TICK, [])
-    let writing = true
-    const writer = (async () => {
-      for (let round = 0; writing; round++) {
-        const people = PEOPLE.map(({ chains }, index) => ({
-          person: { kind: 'customer', customer: `${index}-${round}` } as const,
-          chains,
-        }))
-        await storePeople(db.store, CATALOGUE.hash, people, 1)
-      }
-    })()
-    try {
+    await whileWriting(db.store, CATALOGUE, PEOPLE, async () => {
       for (let round = 0; round < 12; round++) {
         const { totals, rows } = (await ask()).groups[0]!
         expect(sum(rows.map(({ position }) => position.last)).chains).toBe(totals.chains)
         expect(totals.repeat.of).toBe(totals.converted)
       }
-    } finally {
-      writing = false
-      await writer
-    }
+    })
   })
 
   test('of nothing is empty', async () => {

@@ -11,7 +11,7 @@ import { breakpoints, breakpointsQuery } from '../src/index.ts'
 import { type Business, business } from './arbitrary.ts'
 import { type Attempt, attemptOf, bestAttempt, naiveStep, naiveTimes } from './funnel-naive.ts'
 import type { PersonChains } from './naive.ts'
-import { createTables, storeAll, storePeople } from './stored.ts'
+import { createTables, storeAll, whileWriting } from './stored.ts'
 import { ANNA, CATALOGUE, customer, PEOPLE, TICK } from './story.ts'
 
 let db: TestStore
@@ -188,26 +188,13 @@ describe('the report from the database', () => {
 
   test('is one moment, also while the tracker writes', async () => {
     await storeAll(db.store, CATALOGUE, TICK, [])
-    let writing = true
-    const writer = (async () => {
-      for (let round = 0; writing; round++) {
-        const people = PEOPLE.map(({ chains }, index) => ({
-          person: { kind: 'customer', customer: `${index}-${round}` } as const,
-          chains,
-        }))
-        await storePeople(db.store, CATALOGUE.hash, people, 1)
-      }
-    })()
-    try {
+    await whileWriting(db.store, CATALOGUE, PEOPLE, async () => {
       for (let round = 0; round < 15; round++) {
         // Of the story, 1 of 5 customers has two chains and ad_view is in 4 of the 6.
         const { totals, groups } = await ask({ steps: 'ad_view > call_wait > visit' })
         expect(totals.chains * 4).toBe(groups[0]!.steps[0]!.reached * 6)
       }
-    } finally {
-      writing = false
-      await writer
-    }
+    })
   })
 
   /** Null where the business knows a touchpoint too few. */

@@ -9,7 +9,7 @@ import { pathsQuestion } from '../src/paths/question.ts'
 import type { Ends, PathBranch } from '../src/paths/shape.ts'
 import { business, options as selections } from './arbitrary.ts'
 import { naivePaths, type PathsOptions, withoutDrills } from './paths-naive.ts'
-import { createTables, storeAll, storePeople } from './stored.ts'
+import { createTables, storeAll, whileWriting } from './stored.ts'
 import { CATALOGUE, customer, PEOPLE, TICK } from './story.ts'
 
 let db: TestStore
@@ -158,17 +158,7 @@ describe('the report from the database', () => {
 
   test('is one moment, also while the tracker writes', async () => {
     await storeAll(db.store, CATALOGUE, TICK, [])
-    let writing = true
-    const writer = (async () => {
-      for (let round = 0; writing; round++) {
-        const people = PEOPLE.map(({ chains }, index) => ({
-          person: { kind: 'customer', customer: `${index}-${round}` } as const,
-          chains,
-        }))
-        await storePeople(db.store, CATALOGUE.hash, people, 1)
-      }
-    })()
-    try {
+    await whileWriting(db.store, CATALOGUE, PEOPLE, async () => {
       for (let round = 0; round < 20; round++) {
         const { totals, groups } = await ask()
         const { nodes, links, variants } = groups[0]!
@@ -176,10 +166,7 @@ describe('the report from the database', () => {
         expect(sum(variants.map(({ inChains }) => inChains))).toBe(totals.chains)
         expect(sum(links.map(({ occurrences }) => occurrences))).toBe(totals.occurrences - totals.chains)
       }
-    } finally {
-      writing = false
-      await writer
-    }
+    })
   })
 
   test('of nothing is empty', async () => {

@@ -42,6 +42,33 @@ export async function storePeople(
   await insertRows(store, 'customer_chains', rows)
 }
 
+/** Reads while more and more customers with the chains of these people are written, and after each lot `then` is done. */
+export async function whileWriting(
+  store: Store,
+  catalogue: Catalogue,
+  people: readonly PersonChains[],
+  read: () => Promise<void>,
+  then: () => Promise<void> = async () => {},
+): Promise<void> {
+  let over = false
+  const writer = (async () => {
+    for (let round = 0; !over; round++) {
+      const others = people.map(({ chains }, index) => ({
+        person: { kind: 'customer', customer: `${index}-${round}` } as const,
+        chains,
+      }))
+      await storePeople(store, catalogue.hash, others, 1)
+      await then()
+    }
+  })()
+  try {
+    await read()
+  } finally {
+    over = true
+    await writer
+  }
+}
+
 async function insertRows(store: Store, table: string, rows: readonly object[]): Promise<void> {
   if (rows.length === 0) return
   await store.command(`INSERT INTO ${table} FORMAT JSONEachRow ${rows.map((row) => JSON.stringify(row)).join('\n')}`)

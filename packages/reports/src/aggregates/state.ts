@@ -1,5 +1,8 @@
 import type { Store } from '@weaklink/clickhouse'
 
+/** Aggregates that were made longer ago are late (they are refreshed every 46 s): reports then read the chains themselves. */
+export const LATE_MS = 60_000
+
 /** How the aggregates are kept. On a cluster, of the server that was asked and its worst shard. */
 export interface AggregatesState {
   /** When the chains were read that they count; null where they were never made. */

@@ -1,4 +1,5 @@
 import { QueryError } from '../query-error.ts'
+import type { Turns } from '../turns.ts'
 import { MOST_STATES, removalEffects } from './markov.ts'
 import type { AttributionQuery } from './options.ts'
 import { apportion, decimal, unitOf } from './rounding.ts'
@@ -6,7 +7,6 @@ import type { AttributionMeasure, AttributionReport, AttributionRow, Attribution
 import { MOST_PLAYERS, shapley } from './shapley.ts'
 import type { PathRow } from './sql.ts'
 import { Tally } from './tally.ts'
-import type { Turns } from './turns.ts'
 import { Walks } from './walks.ts'
 
 export type NotComputed = AttributionReport['leftOut'][number]

@@ -1,4 +1,4 @@
-import type { Turns } from './turns.ts'
+import type { Turns } from '../turns.ts'
 import { copyOf, type Graph, onlyStates, takeOut } from './walks.ts'
 
 /** More would take too much memory: a graph of so many has 72 MB. */
@@ -47,7 +47,7 @@ export async function removalEffects(
     for (const state of byLinks(graph, gone)) {
       const spent = takeOut(left, state)
       work += spent
-      await turns.spend(spent)
+      await turns.take()
       if (work > MOST_WORK) break
     }
     return onlyStates(left, kept)

@@ -12,7 +12,8 @@ import {
   type Selection,
   selectionParameters,
 } from '../selection.ts'
-import { MODELS, type Model, OF, type Of } from './shape.ts'
+import { OF, type Of } from '../selection-shape.ts'
+import { MODELS, type Model } from './shape.ts'
 
 export interface AttributionQuery extends Selection {
   /** Which chains are credited: the converted ones (attribution), or the broken ones (blame). */

@@ -1,12 +1,12 @@
 import type { Store } from '@weaklink/clickhouse'
 import { Params } from '../keys.ts'
 import { groupValues, shownPeriod } from '../selection.ts'
+import { Turns } from '../turns.ts'
 import { drillOf } from './drill.ts'
 import { GroupOfPaths, type NotComputed } from './group.ts'
 import type { AttributionQuery } from './options.ts'
 import type { AttributionReport, AttributionStates } from './shape.ts'
 import { type PathRow, pathsSql } from './sql.ts'
-import { Turns } from './turns.ts'
 
 /**
  * Who gets the credit for what sold (or with `aim: broken` the blame for what broke). In every group and measure the credits of

@@ -22,6 +22,7 @@ export const attributionQuestion: AttributionQuestion = {
   shape: attributionReport,
   query: (options) => attributionQuery('converted', options),
   ask: attribution,
+  found: ({ totals }) => totals.chains,
   text: attributionText,
   rows: attributionRows,
 }

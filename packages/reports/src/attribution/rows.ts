@@ -1,4 +1,4 @@
-import type { Row } from '../question.ts'
+import { byColumns, type Row } from '../question.ts'
 import { type AttributionReport, MODELS } from './shape.ts'
 
 /** One row a group, measure and name, the models side by side; null where a model was not asked for. */
@@ -6,7 +6,7 @@ export function attributionRows({ groups }: AttributionReport): Row[] {
   return groups.flatMap(({ by, measures }) =>
     measures.flatMap(({ measure, currency, rows }) =>
       rows.map(({ item, touched, touches, credits, removal, shapleyError }) => ({
-        ...by,
+        ...byColumns(by),
         measure,
         valueCurrency: currency,
         item,

@@ -1,12 +1,9 @@
 import { z } from 'zod'
-import { groupShape, selectionShape } from '../selection-shape.ts'
+import { groupShape, OF, selectionShape } from '../selection-shape.ts'
 
 /** In the order in which people meet them. */
 export const MODELS = ['first', 'last', 'linear', 'position', 'decay', 'markov', 'shapley'] as const
 export type Model = (typeof MODELS)[number]
-
-export const OF = ['touchpoint', 'channel', 'campaign'] as const
-export type Of = (typeof OF)[number]
 
 const count = z.int().nonnegative()
 const credit = z.number().nonnegative()

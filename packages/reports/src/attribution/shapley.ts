@@ -1,4 +1,4 @@
-import type { Turns } from './turns.ts'
+import type { Turns } from '../turns.ts'
 import { copyOf, type Graph, takeOut } from './walks.ts'
 
 /** Up to so many players every set of them is looked at. */
@@ -90,10 +90,9 @@ export async function sampledShapley(graph: Graph, samples: number, seed: number
   for (let sample = 0; sample < drawn; sample++) {
     shuffle(order, random)
     const joining = copyOf(graph)
-    let work = joining.steps.length
     let before = joining.earns.slice(0, measures)
     for (const player of order) {
-      work += takeOut(joining, player + 1)
+      takeOut(joining, player + 1)
       const after = joining.earns.slice(0, measures)
       for (let measure = 0; measure < measures; measure++) {
         const added = (after[measure] ?? 0) - (before[measure] ?? 0)
@@ -102,7 +101,7 @@ export async function sampledShapley(graph: Graph, samples: number, seed: number
       }
       before = after
     }
-    await turns.spend(work)
+    await turns.take()
   }
   return {
     values: sums.map((sum) => sum.map((total) => total / drawn)),

@@ -1,15 +1,8 @@
-import type { ChainColumn } from '../chain-units.ts'
+import { type ChainColumn, COLUMN_OF } from '../chain-units.ts'
 import type { Params } from '../keys.ts'
 import { AS_OF_SQL, selectedChains } from '../selection.ts'
+import type { Of } from '../selection-shape.ts'
 import type { AttributionQuery } from './options.ts'
-import type { Of } from './shape.ts'
-
-/** Where the names stand that share the credit: one for each interaction, an empty text where it has none. */
-export const NAMES = {
-  touchpoint: 'touchpoints',
-  channel: 'channels',
-  campaign: 'campaigns',
-} as const satisfies Record<Of, ChainColumn>
 
 /** What `TOUCHED_SQL` reads. */
 export const TOUCH_COLUMNS = ['state', 'isPlace', 'isEpilogue', 'placeIndex'] as const satisfies readonly ChainColumn[]
@@ -34,7 +27,7 @@ const TOUCHED_SQL = `
  * TOUCH_COLUMNS and the column that it names.
  */
 export function touchSql(of: Of, name: string, params: Params): { column: ChainColumn; condition: string } {
-  const column = NAMES[of]
+  const column = COLUMN_OF[of]
   const condition =
     name === ''
       ? `NOT arrayExists((name, touched) -> touched AND name != '', ${column}, ${TOUCHED_SQL})`
@@ -66,7 +59,7 @@ export type PathRow = readonly [
  * their own: what they capture is copied for each element, which for a chain of thousands of interactions would be squared.
  */
 export function pathsSql(query: AttributionQuery, params: Params): string {
-  const names = NAMES[query.of]
+  const names = COLUMN_OF[query.of]
   const decay = query.models.includes('decay')
   const valued = query.aim === 'converted'
   // The graphs need those that ended otherwise as well; to the other models they are a count.

@@ -1,6 +1,8 @@
 import {
   type Column,
   counted,
+  groupText,
+  NO_CHAINS,
   narrowest,
   PLAIN,
   percent,
@@ -24,13 +26,7 @@ export function attributionText(report: AttributionReport, options: TextOptions 
   const context: Context = { report, style, width, names: report.of === 'touchpoint' ? names : new Map() }
   const split = Object.keys(report.groups[0]?.by ?? {}).length > 0
   const blocks = report.groups.flatMap(({ by, measures }) => {
-    const heading = Object.entries(by).map(
-      ([key, value]) => `${key} = ${value === null ? '(none)' : printable(`${value}`)}`,
-    )
-    return [
-      ...(split ? [style.bold(heading.join(', '))] : []),
-      ...measures.map((measure) => measureText(measure, context)),
-    ]
+    return [...(split ? [style.bold(groupText(by))] : []), ...measures.map((measure) => measureText(measure, context))]
   })
   if (report.totals[report.aim] === 0) blocks.splice(0, blocks.length, wrap(nothingText(report), width))
   return `${[...blocks, notes(context)].join('\n\n')}\n`
@@ -45,10 +41,7 @@ interface Context {
 
 function nothingText({ aim, totals }: AttributionReport): string {
   if (totals.chains === 0) {
-    return (
-      'There are no chains here. If nothing was taken in yet: `weaklink import FILE`, `weaklink up` or `weaklink demo`; ' +
-      'where there are some, ask for more with a wider --from, --to or --where.'
-    )
+    return NO_CHAINS
   }
   return aim === 'broken'
     ? `None of ${counted(totals.chains, 'chain')} has broken: there is nothing to blame.`

@@ -1,5 +1,6 @@
 import { TupleParam } from '@weaklink/clickhouse'
-import { jsonSql, type Params, whereSql } from '../keys.ts'
+import { type Params, whereSql } from '../keys.ts'
+import { groupSql } from '../selection.ts'
 import type { BreakpointsQuery } from './options.ts'
 
 /** Levels of the aggregates, as migrations/0004-aggregates.sql numbers them. */
@@ -37,7 +38,7 @@ export function countedSql(query: BreakpointsQuery, { selected, shown }: Split, 
   const { where, period, since } = conditions(query, params)
   return `
     WITH channel AS first_channel, campaign AS first_campaign
-    SELECT kind, if(kind = 'places', ${groupSql(query, params)}, '') AS grp, touchpoint, text,
+    SELECT kind, if(kind = 'places', ${groupSql(query.by, params)}, '') AS grp, touchpoint, text,
       sumForEachIf(counts, kind != 'chains' OR (${period})) AS sums,
       sumForEach(waiting) AS spread, groupArrayIf((toInt32(day), counts[1], counts[2]), kind = 'chains') AS days,
       refreshedAt, asOf, dateDiff('millisecond', refreshedAt, now64(3)) AS ageMs
@@ -85,7 +86,7 @@ export function waitsSql(query: BreakpointsQuery, wanted: readonly Wanted[], par
   return `
     WITH channel AS first_channel, campaign AS first_campaign, arraySort(groupArrayArray(aggregates.waits)) AS sorted,
       indexOf(${names}, concat(toString(bucket), ' ', touchpoint, ' ', grp)) AS position
-    SELECT ${groupSql(query, params)} AS grp, touchpoint, bucket,
+    SELECT ${groupSql(query.by, params)} AS grp, touchpoint, bucket,
       arrayMap(rank -> sorted[rank], ${ranks}[position]) AS waits, groupUniqArray(refreshedAt) AS states
     FROM aggregates
     WHERE kind = 'waits' AND level = ${WAITS_LEVEL} AND (touchpoint, bucket) IN ${places}
@@ -96,10 +97,6 @@ export function waitsSql(query: BreakpointsQuery, wanted: readonly Wanted[], par
 
 /** Waits are there by both only. */
 const WAITS_LEVEL = 3
-
-function groupSql({ by }: BreakpointsQuery, params: Params): string {
-  return by.length === 0 ? `'[]'` : `concat('[', ${by.map((key) => jsonSql(key, params)).join(`, ',', `)}, ']')`
-}
 
 function conditions(query: BreakpointsQuery, params: Params) {
   const from = query.from === null ? null : params.bind(dayOf(query.from), 'Date32')

@@ -1,4 +1,5 @@
 import type { Store } from '@weaklink/clickhouse'
+import { LATE_MS } from '../aggregates/state.ts'
 import { type Key, Params } from '../keys.ts'
 import { type CountedRow, countedSql, type Split, type WaitsRow, type Wanted, waitsSql } from './aggregated-sql.ts'
 import { type Counts, type Place, reportOf } from './answer.ts'
@@ -14,7 +15,7 @@ export interface AggregatesUse {
 }
 
 /** At so many interactions the chains themselves take about 100 ms (docs/benchmarks/aggregates.md). */
-const USE: AggregatesUse = { fromInteractions: 300_000, untilAgeMs: 60_000 }
+const USE: AggregatesUse = { fromInteractions: 300_000, untilAgeMs: LATE_MS }
 
 /** On a cluster every replica makes rows of its own: both statements have to ask the same one, as long as it is there. */
 const SAME_REPLICA = { settings: { load_balancing: 'in_order' } } as const

@@ -1,5 +1,6 @@
-import { type Key, showValue } from '../keys.ts'
-import { shownPeriod } from '../selection.ts'
+import type { Key } from '../keys.ts'
+import { groupValues, shownPeriod } from '../selection.ts'
+import { settledThrough } from '../settled.ts'
 import type { BreakpointsQuery } from './options.ts'
 import { rank } from './rank.ts'
 import type { BreakpointsReport } from './shape.ts'
@@ -38,7 +39,11 @@ export function reportOf(query: BreakpointsQuery, counts: Counts, refreshedAt: s
     ...shownPeriod(query),
     at: query.at,
     within: query.within,
-    settledThrough: settledThrough(counts),
+    settledThrough: settledThrough(
+      Object.keys(counts.started)
+        .sort()
+        .map((day) => [day, counts.started[day] ?? 0, counts.ended[day] ?? 0]),
+    ),
     olderCatalogue: counts.olderCatalogue,
     totals: named(TOTALS, counts.totals),
     groups: groupsOf(counts, query.by),
@@ -54,7 +59,7 @@ function groupsOf(
   if (by.length === 0 && groups.size === 0) groups.set('[]', [])
   return [...groups]
     .map(([group, members]) => ({
-      by: valuesOf(group, by),
+      by: groupValues(group, by),
       breakpoints: rank(
         members.map(([, touchpoint, counts, p50, p95]) => ({
           touchpoint,
@@ -72,23 +77,6 @@ function groupsOf(
 
 function brokeOf(counts: Counted<typeof COUNTS>): number {
   return counts.refused + counts.abandoned + counts.dissatisfied + counts.silence
-}
-
-function valuesOf(group: string, by: readonly Key[]): Record<string, string | number | boolean | null> {
-  const values: (string | number | boolean | null)[] = JSON.parse(group)
-  return Object.fromEntries(by.map((key, index) => [key.name, showValue(key, values[index] ?? null)]))
-}
-
-/** The last start day by whose end at least 99 % of all chains that had started by then have ended. */
-function settledThrough({ started, ended }: Pick<Counts, 'started' | 'ended'>): string | null {
-  let [startedSoFar, endedSoFar] = [0, 0]
-  let settled: string | null = null
-  for (const day of Object.keys(started).sort()) {
-    startedSoFar += started[day] ?? 0
-    endedSoFar += ended[day] ?? 0
-    if (endedSoFar * 100 >= startedSoFar * 99) settled = day
-  }
-  return settled
 }
 
 function named<T extends object>(names: T, values: readonly number[]): Counted<T> {

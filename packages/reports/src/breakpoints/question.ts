@@ -1,4 +1,4 @@
-import type { Question } from '../question.ts'
+import { byColumns, type Question } from '../question.ts'
 import { type BreakpointsQuery, breakpointsParameters, breakpointsQuery } from './options.ts'
 import { breakpoints } from './query.ts'
 import { type BreakpointsReport, breakpointsReport } from './shape.ts'
@@ -18,11 +18,12 @@ export const breakpointsQuestion: Question<typeof breakpointsParameters, Breakpo
   shape: breakpointsReport,
   query: breakpointsQuery,
   ask: breakpoints,
+  found: ({ totals }) => totals.chains,
   text: breakpointsText,
   rows: ({ groups }) =>
     groups.flatMap(({ by, breakpoints: places }) =>
       places.map(({ reasons, waitMs, ...place }) => ({
-        ...by,
+        ...byColumns(by),
         ...place,
         ...reasons,
         waitMsP50: waitMs.p50,
@@ -33,7 +34,7 @@ export const breakpointsQuestion: Question<typeof breakpointsParameters, Breakpo
     { key: {}, name: 'conversionRate', part: totals.converted, of: totals.converted + totals.broken },
     ...groups.flatMap(({ by, breakpoints: places }) =>
       places.map(({ touchpoint, broke, reached, openHere }) => ({
-        key: { ...by, touchpoint },
+        key: { ...byColumns(by), touchpoint },
         name: 'breakRate',
         part: broke,
         of: reached - openHere,

@@ -1,6 +1,7 @@
 import { chainUnits, type UnitColumn } from '../chain-units.ts'
-import { jsonSql, type Params, whereSql } from '../keys.ts'
+import { type Params, whereSql } from '../keys.ts'
 import { periodSql } from '../period.ts'
+import { groupSql } from '../selection.ts'
 import { episodeUnits } from './episode-units.ts'
 import type { BreakpointsQuery } from './options.ts'
 
@@ -56,7 +57,7 @@ export function breakpointsSql(query: BreakpointsQuery, steps: ReadonlyMap<strin
   const where = whereSql(query.where, params)
   const period = periodSql(query, params)
   const split = query.by.length > 0
-  const group = split ? `concat('[', ${query.by.map((key) => jsonSql(key, params)).join(`, ',', `)}, ']')` : `'[]'`
+  const group = groupSql(query.by, params)
   const periodColumns: UnitColumn[] = query.date === 'start' ? ['startedAt'] : ['startedAt', 'closedAt']
   const units = (columns: readonly UnitColumn[]) => {
     const keys = [...whereKeys, ...query.by]

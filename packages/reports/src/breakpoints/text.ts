@@ -1,10 +1,10 @@
 import {
   type Column,
   counted,
+  groupText,
   narrowest,
   PLAIN,
   percent,
-  printable,
   type Style,
   shortDuration,
   type TextOptions,
@@ -25,11 +25,8 @@ export function breakpointsText(report: BreakpointsReport, options: TextOptions 
     answer(report, context, split),
     totalsText(report, context),
     ...report.groups.map((group) => {
-      const heading = Object.entries(group.by).map(
-        ([key, value]) => `${printable(key)} = ${printable(String(value ?? '(none)'))}`,
-      )
       const lines = placesTable(group.breakpoints, context)
-      return [...(split ? [style.bold(heading.join(', '))] : []), ...lines].join('\n')
+      return [...(split ? [style.bold(groupText(group.by))] : []), ...lines].join('\n')
     }),
     notes(report, context),
   ]
@@ -61,10 +58,7 @@ function answer(report: BreakpointsReport, { style, names, width, noun }: Contex
     .reduce((a, b) => (b.excess > a.excess ? b : a))
   const name = names.get(weakest.touchpoint)
   const where = style.bold(weakest.touchpoint) + (name === undefined ? '' : ` (${name})`)
-  const group = Object.entries(weakest.by).map(
-    ([key, value]) => `${printable(key)} = ${printable(String(value ?? '(none)'))}`,
-  )
-  const among = split ? ` for ${group.join(', ')}` : ''
+  const among = split ? ` for ${groupText(weakest.by)}` : ''
   const counts = `${whole(weakest.broke)} of ${counted(weakest.reached, noun)} that reached it broke there`
   if (weakest.excess <= 0) {
     return wrap(`No place loses more ${noun}s than expected. First of all: ${where}, ${counts}.`, width)

@@ -1,9 +1,9 @@
 import { REASONS, type Reason, STATES, type State } from '@weaklink/chains'
 import { z } from 'zod'
-import { OF, type Of } from '../attribution/shape.ts'
 import { parseChoice, parseInstant } from '../period.ts'
 import { QueryError } from '../query-error.ts'
 import { listOf, type Options, parseSelection, type Selection, selectionParameters } from '../selection.ts'
+import { OF, type Of } from '../selection-shape.ts'
 
 /** What an interaction may carry; an empty name: nothing of the kind. */
 export interface Carried {

@@ -1,9 +1,10 @@
 import type { Reason } from '@weaklink/chains'
 import type { Store } from '@weaklink/clickhouse'
-import { NAMES, TOUCH_COLUMNS, touchSql } from '../attribution/sql.ts'
-import { type ChainColumn, chainUnits } from '../chain-units.ts'
+import { TOUCH_COLUMNS, touchSql } from '../attribution/sql.ts'
+import { type ChainColumn, COLUMN_OF, chainUnits } from '../chain-units.ts'
 import { type Key, Params, whereSql } from '../keys.ts'
 import { periodSql } from '../period.ts'
+import { PLACE_COLUMNS, pathSql, placesSql } from '../places.ts'
 import { type Carried, type ChainsQuery, cursorOf } from './options.ts'
 import type { ChainSummary, ChainsReport } from './shape.ts'
 
@@ -99,11 +100,8 @@ async function someSummaries(
   })
 }
 
-/** Of what a chain went over until it ended: of its places up to its own. */
-const onPathSql = (values: ChainColumn) => `
-  arrayFilter((value, counts, epilogue, index) -> counts AND NOT epilogue AND index <= placeIndex,
-    ${values}, isPlace, isEpilogue, arrayEnumerate(touchpoints))`
-const PATH = onPathSql('touchpoints')
+/** What a chain went over until it ended. */
+const PATH = pathSql('touchpoints')
 
 function chainsSql(query: ChainsQuery, params: Params): string {
   const keys = [...query.where.values()].map(({ key }) => key)
@@ -114,8 +112,7 @@ function chainsSql(query: ChainsQuery, params: Params): string {
   if (query.reason !== null) conditions.push(`reason = ${text(query.reason)}`)
   if (query.place !== null) conditions.push(`place = ${text(query.place)}`)
   if (query.customer !== null) conditions.push(`customer = ${text(query.customer)}`)
-  const reached = ({ of, name }: Carried) =>
-    `arrayExists((value, counts, epilogue) -> value = ${text(name)} AND counts AND NOT epilogue, ${NAMES[of]}, isPlace, isEpilogue)`
+  const reached = ({ of, name }: Carried) => `has(${placesSql(COLUMN_OF[of])}, ${text(name)})`
   conditions.push(...query.with.map(reached), ...query.without.map((carried) => `NOT ${reached(carried)}`))
   if (query.first !== null) conditions.push(`(${PATH})[1] = ${text(query.first)}`)
   if (query.last !== null) conditions.push(`(${PATH})[-1] = ${text(query.last)}`)
@@ -128,9 +125,9 @@ function chainsSql(query: ChainsQuery, params: Params): string {
   const touches = query.touches.map(({ of, name }) => touchSql(of, name, params))
   conditions.push(...touches.map(({ condition }) => condition))
   const onPath = [query.first, query.last, query.link, query.through, query.variant].some((asked) => asked !== null)
-  const carried = [...query.with, ...query.without].map(({ of }) => NAMES[of])
+  const carried = [...query.with, ...query.without].map(({ of }) => COLUMN_OF[of])
   const more: ChainColumn[] = [
-    ...(onPath ? (['isPlace', 'placeIndex'] as const) : []),
+    ...(onPath ? PLACE_COLUMNS : []),
     ...(query.through === null ? [] : (['times'] as const)),
     ...(carried.length === 0 ? [] : (['isPlace', ...carried] as const)),
     ...(touches.length === 0 ? [] : TOUCH_COLUMNS),
@@ -146,7 +143,7 @@ function throughSql({ steps: [first, second], from, to }: NonNullable<ChainsQuer
     second === undefined
       ? `arrayLastIndex(touchpoint -> touchpoint = ${one}, ${PATH})`
       : `arrayLastIndex((a, b) -> a = ${one} AND b = ${params.bind(second, 'String')}, arrayPushBack(arrayPopBack(${PATH}), ''), arrayPushBack(arrayPopFront(${PATH}), '')) + 1`
-  const at = `toUnixTimestamp64Milli((${onPathSql('times')})[${last}])`
+  const at = `toUnixTimestamp64Milli((${pathSql('times')})[${last}])`
   return [
     `${last} > ${second === undefined ? 0 : 1}`,
     ...(from === null ? [] : [`${at} >= ${params.bind(from, 'Int64')}`]),

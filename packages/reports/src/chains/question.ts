@@ -18,6 +18,7 @@ export const chainsQuestion: Question<typeof chainsParameters, ChainsQuery, Chai
   shape,
   query: chainsQuery,
   ask: chainsReport,
+  found: ({ chains }) => chains.length,
   text: chainsText,
   rows: ({ chains }) => chains.map(chainRow),
   async *stream(store, query) {

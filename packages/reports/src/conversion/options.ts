@@ -9,8 +9,7 @@ import {
   type Selection,
   selectionParameters,
 } from '../selection.ts'
-
-const OF = ['touchpoint', 'channel', 'campaign'] as const
+import { OF, type Of } from '../selection-shape.ts'
 
 export const conversionParameters = {
   ...selectionParameters,
@@ -21,7 +20,7 @@ export const conversionParameters = {
 export interface ConversionQuery {
   readonly selection: Selection
   readonly by: readonly Key[]
-  readonly of: (typeof OF)[number]
+  readonly of: Of
 }
 
 /** @throws QueryError naming the option and what it may be */

@@ -18,6 +18,7 @@ export const conversionQuestion: Question<typeof conversionParameters, Conversio
   shape: conversionReport,
   query: conversionQuery,
   ask: askConversion,
+  found: ({ totals }) => totals.chains,
   text: conversionText,
   rows: conversionRows,
   rates: conversionRates,

@@ -1,5 +1,4 @@
-import { byColumns } from '../paths/rows.ts'
-import type { Rate, Row } from '../question.ts'
+import { byColumns, type Rate, type Row } from '../question.ts'
 import type { ConversionReport, ConversionRow, Outcome } from './shape.ts'
 
 /**

@@ -1,11 +1,9 @@
-import { type ChainColumn, chainUnits } from '../chain-units.ts'
+import { type ChainColumn, COLUMN_OF, chainUnits } from '../chain-units.ts'
 import { type Key, type Params, whereSql } from '../keys.ts'
-import { PATH_LENGTH_SQL, PLACE_COLUMNS, placesSql } from '../paths/places.ts'
 import { periodSql } from '../period.ts'
+import { PATH_LENGTH_SQL, PLACE_COLUMNS, placesSql } from '../places.ts'
 import { AS_OF_SQL, groupSql } from '../selection.ts'
 import type { ConversionQuery } from './options.ts'
-
-const ITEMS = { touchpoint: 'touchpoints', channel: 'channels', campaign: 'campaigns' } as const
 
 /**
  * What is counted of an item, by state of the chain, over one line for each touch: `position` is its place among the touches of
@@ -46,14 +44,14 @@ export const TOTAL_COUNTS = {
  * | money  |                                                                          | value, value by first touches, cost           | currency |
  */
 export function conversionSql(query: ConversionQuery, params: Params): string {
-  const items = `CAST(${placesSql(ITEMS[query.of])}, 'Array(String)') AS items`
+  const items = `CAST(${placesSql(COLUMN_OF[query.of])}, 'Array(String)') AS items`
   const sales = `
     arrayLastIndex((outcome, epilogue) -> outcome = 'bought' AND NOT epilogue, outcomes, isEpilogue) AS saleAt,
     if(state = 'converted', countEqual(arraySlice(isPlace, 1, saleAt - 1), true), 0) AS saleTouches`
   const measured = `
     SELECT grp, toString(state) AS state, returning, staff, ${items}, ${PATH_LENGTH_SQL} AS steps, ${sales},
       if(state = 'converted', toUInt64(greatest(toUnixTimestamp64Milli(times[saleAt]) - toUnixTimestamp64Milli(times[1]), 0)), 0) AS saleMs
-    FROM (${chains(query, ['state', 'staff', 'times', 'outcomes', ITEMS[query.of], ...PLACE_COLUMNS], params)})
+    FROM (${chains(query, ['state', 'staff', 'times', 'outcomes', COLUMN_OF[query.of], ...PLACE_COLUMNS], params)})
     WHERE selected`
   const touches = `
     SELECT grp, state, returning, staff, steps, saleTouches, saleMs, item, position, nth, middleNth
@@ -88,9 +86,9 @@ export function conversionSql(query: ConversionQuery, params: Params): string {
         max(if(acted AND state = 'converted', ordinal, 0)) OVER customers > ordinal AS againBought
       FROM (
         SELECT kind, customer, ordinal, state, grp, selected AND state = 'converted' AS sold, ${sales},
-          if(sold, CAST(${placesSql(ITEMS[query.of])}, 'Array(String)'), []) AS items,
+          if(sold, CAST(${placesSql(COLUMN_OF[query.of])}, 'Array(String)'), []) AS items,
           arrayExists((actor, epilogue) -> actor = 'customer' AND NOT epilogue, actors, isEpilogue) AS acted
-        FROM (${chains(query, ['ordinal', 'state', 'actors', 'outcomes', ITEMS[query.of], 'isPlace', 'isEpilogue'], params)}))
+        FROM (${chains(query, ['ordinal', 'state', 'actors', 'outcomes', COLUMN_OF[query.of], 'isPlace', 'isEpilogue'], params)}))
       WINDOW customers AS (PARTITION BY kind, customer))
     WHERE sold`
   const again = (condition: string) =>
@@ -117,7 +115,7 @@ export function conversionSql(query: ConversionQuery, params: Params): string {
           arrayLastIndex((outcome, epilogue) -> outcome = 'bought' AND NOT epilogue, outcomes, isEpilogue) AS saleAt,
           if(state = 'converted' AND NOT reversed, ifNull(values[saleAt], 0.), 0.) AS saleValue,
           currencies[saleAt] AS saleCurrency
-        FROM (${chains(query, ['state', 'reversed', 'outcomes', 'values', 'costs', 'currencies', ITEMS[query.of], 'isPlace', 'isEpilogue'], params)})
+        FROM (${chains(query, ['state', 'reversed', 'outcomes', 'values', 'costs', 'currencies', COLUMN_OF[query.of], 'isPlace', 'isEpilogue'], params)})
         WHERE selected AND state != 'open')
       ARRAY JOIN items AS item, arrayEnumerate(items) AS position, arrayEnumerateUniq(items) AS nth,
         itemCurrencies AS currency, arrayMap(cost -> ifNull(cost, 0.), itemCosts) AS cost)

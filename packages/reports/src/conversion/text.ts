@@ -1,6 +1,8 @@
 import {
   type Column,
   counted,
+  groupText,
+  NO_CHAINS,
   narrowest,
   PLAIN,
   percent,
@@ -22,10 +24,7 @@ const SHOWN = 20
 export function conversionText(report: ConversionReport, options: TextOptions = {}): string {
   const { style = PLAIN, width = 100 } = options
   if (report.totals.chains === 0) {
-    const empty =
-      'There are no chains here. If nothing was taken in yet: `weaklink import FILE`, `weaklink up` or `weaklink demo`; ' +
-      'where there are some, ask for more with a wider --from, --to or --where.'
-    return `${wrap(empty, width)}\n`
+    return `${wrap(NO_CHAINS, width)}\n`
   }
   const { totals } = report
   const parts = [
@@ -36,7 +35,7 @@ export function conversionText(report: ConversionReport, options: TextOptions = 
       width,
     ),
     ...report.groups.flatMap((group) => {
-      const name = groupName(group)
+      const name = groupText(group.by)
       return [[...(name === '' ? [] : [style.bold(name)]), ...rowsTable(group, report.of, width, style)].join('\n')]
     }),
     notes(report, width, style),
@@ -54,7 +53,7 @@ function answer({ groups, of }: ConversionReport, width: number, style: Style): 
   const best = candidates.toSorted((a, b) => (b.row.lift.low ?? -1) - (a.row.lift.low ?? -1))[0]
   const worst = candidates.toSorted((a, b) => (a.row.lift.high ?? 1) - (b.row.lift.high ?? 1))[0]
   const sentence = ({ row, group }: { row: ConversionRow; group: Group }, word: string) => {
-    const among = groupName(group) === '' ? '' : ` (${groupName(group)})`
+    const among = groupText(group.by) === '' ? '' : ` (${groupText(group.by)})`
     return (
       `${word} with ${style.bold(label(row))}${among} ${rateText(row.with)} convert, without it ${rateText(row.without)}: ` +
       `${points(row.lift.difference)} points (95 %: ${points(row.lift.low, row.lift)} to ${points(row.lift.high, row.lift)}).`
@@ -72,12 +71,6 @@ function ended(totals: ConversionReport['totals']): string {
   const ended = totals.converted + totals.broken
   if (ended === 0) return 'None has converted or broken yet.'
   return `Of the ${whole(ended)} that converted or broke, ${rateText(totals)} converted.`
-}
-
-function groupName({ by }: Group): string {
-  return Object.entries(by)
-    .map(([key, value]) => `${key} = ${printable(String(value ?? '(none)'))}`)
-    .join(', ')
 }
 
 function rowsTable({ rows: all }: Group, of: ConversionReport['of'], width: number, style: Style): string[] {

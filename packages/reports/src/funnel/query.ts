@@ -1,10 +1,10 @@
-import { setImmediate } from 'node:timers/promises'
 import type { Store } from '@weaklink/clickhouse'
 import { chainSummaries } from '../chains/query.ts'
 import { wilson } from '../intervals.ts'
 import { Params } from '../keys.ts'
 import { groupValues, shownPeriod } from '../selection.ts'
 import { requireTouchpoints } from '../touchpoints/known.ts'
+import { Turns } from '../turns.ts'
 import { bestOf, count, emptyTally, FATES, fateOf, passes, type StepTally, type Tally, type Walk } from './fold.ts'
 import { type Listed, Page } from './list.ts'
 import { matchFunnel, type Plan, planOf } from './match.ts'
@@ -13,9 +13,6 @@ import type { FunnelReport, FunnelStep } from './shape.ts'
 import { type ChainTuple, funnelSql, GROUP_COUNTS, TOTAL_COUNTS } from './sql.ts'
 import { alternativeText, stepText } from './steps.ts'
 import { spreadOf } from './times.ts'
-
-/** After so many milliseconds of work others get their turn. */
-const TURN_MS = 20
 
 /**
  * How far chains come along steps, and what became of those that came no further.
@@ -45,7 +42,7 @@ export async function funnel(store: Store, query: FunnelQuery): Promise<FunnelRe
   let people = 0
   let asOf: number | null = null
   const page = query.list === null ? null : new Page(query.list.limit, query.list.after)
-  let since = performance.now()
+  const turns = new Turns()
   for await (const block of rows) {
     for (const row of block) {
       const tuples = (query.count === 'customers' ? row[0] : [row]) as readonly ChainTuple[]
@@ -60,10 +57,7 @@ export async function funnel(store: Store, query: FunnelQuery): Promise<FunnelRe
           if (page !== null && isListed(query, plan, best)) page.add(listedOf(tuples[walks.indexOf(best)]))
         }
       }
-      if (performance.now() - since > TURN_MS) {
-        await setImmediate()
-        since = performance.now()
-      }
+      await turns.take()
     }
   }
 

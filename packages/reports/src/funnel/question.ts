@@ -1,5 +1,5 @@
 import { chainRow } from '../chains/question.ts'
-import type { Question, Row } from '../question.ts'
+import { byColumns, type Question, type Row } from '../question.ts'
 import { type FunnelQuery, funnelParameters, funnelQuery } from './options.ts'
 import { funnel } from './query.ts'
 import { type FunnelReport, funnelReport } from './shape.ts'
@@ -20,6 +20,7 @@ export const funnelQuestion: Question<typeof funnelParameters, FunnelQuery, Funn
   shape: funnelReport,
   query: funnelQuery,
   ask: funnel,
+  found: ({ totals }) => totals.chains,
   text: funnelText,
   rows: (report) => (report.list === null ? stepRows(report) : report.list.chains.map(chainRow)),
   async *stream(store, query) {
@@ -31,7 +32,7 @@ export const funnelQuestion: Question<typeof funnelParameters, FunnelQuery, Funn
     groups.flatMap(({ by, steps }) =>
       steps.flatMap(({ step, text, fromFirst, fromPrevious }) => {
         if (fromPrevious === null) return []
-        const key = { ...by, step, text }
+        const key = { ...byColumns(by), step, text }
         const before = { key, name: 'fromPrevious', part: fromPrevious.part, of: fromPrevious.of }
         // Of the second step they are one and the same.
         return step === 2 ? [before] : [before, { key, name: 'fromFirst', part: fromFirst.part, of: fromFirst.of }]
@@ -42,7 +43,7 @@ export const funnelQuestion: Question<typeof funnelParameters, FunnelQuery, Funn
 function stepRows({ groups }: FunnelReport): Row[] {
   return groups.flatMap(({ by, steps }) =>
     steps.map(({ reasons, fromFirst, fromPrevious, chains: _, ...step }) => ({
-      ...by,
+      ...byColumns(by),
       ...step,
       ...reasons,
       fromFirst: fromFirst.rate,

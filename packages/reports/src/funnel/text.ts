@@ -3,10 +3,11 @@ import { dayText } from '../instant-text.ts'
 import {
   type Column,
   counted,
+  groupText,
+  NO_CHAINS,
   narrowest,
   PLAIN,
   percent,
-  printable,
   type Style,
   shortDuration,
   type TextOptions,
@@ -24,15 +25,14 @@ export function funnelText(report: FunnelReport, options: TextOptions = {}): str
   if (report.list !== null) return listText(report.list, options)
   const noun = report.count === 'chains' ? 'chain' : 'customer'
   if (report.totals.chains === 0) {
-    return `${wrap('There are no chains here. If nothing was taken in yet: `weaklink import FILE` or `weaklink demo`; where there are some, ask with a wider --from, --to or --where.', width)}\n`
+    return `${wrap(NO_CHAINS, width)}\n`
   }
   const split = report.groups.some(({ by }) => Object.keys(by).length > 0)
   const came = report.groups.filter(({ steps }) => !split || steps[0]!.reached > 0)
   const rest = report.groups.length - came.length
   const parts = came.map((group) => {
-    const heading = Object.entries(group.by).map(([key, value]) => `${key} = ${printable(String(value ?? '(none)'))}`)
     return [
-      ...(split ? [style.bold(heading.join(', '))] : []),
+      ...(split ? [style.bold(groupText(group.by))] : []),
       wrap(answer(group, noun, style), width),
       '',
       ...stepsTable(group.steps, width, style),

@@ -17,6 +17,7 @@ export const pathsQuestion: Question<typeof pathsParameters, PathsQuery, PathsRe
   shape: pathsReport,
   query: pathsQuery,
   ask: askPaths,
+  found: ({ totals }) => totals.chains,
   text: pathsText,
   rows: pathsRows,
   rates: pathsRates,

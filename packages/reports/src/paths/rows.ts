@@ -1,4 +1,4 @@
-import type { Rate, Row } from '../question.ts'
+import { byColumns, type Rate, type Row } from '../question.ts'
 import type { Ends, PathBranch, PathsReport } from './shape.ts'
 
 const NOTHING = {
@@ -79,11 +79,6 @@ export function pathsRates({ groups }: PathsReport): Rate[] {
       of: closedFrom,
     })),
   )
-}
-
-/** The values of `by`, under names that no other column has. */
-export function byColumns(by: Row): Row {
-  return Object.fromEntries(Object.entries(by).map(([name, value]) => [`by.${name}`, value]))
 }
 
 function branchesOf(branch: PathBranch, before: readonly string[]): { way: string[]; branch: PathBranch }[] {

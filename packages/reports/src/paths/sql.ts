@@ -1,8 +1,8 @@
 import type { ChainColumn } from '../chain-units.ts'
 import type { Params } from '../keys.ts'
+import { PATH_LENGTH_SQL, PLACE_COLUMNS, pathSql, placesSql } from '../places.ts'
 import { AS_OF_SQL, selectedChains } from '../selection.ts'
 import type { PathsQuery } from './options.ts'
-import { PATH_LENGTH_SQL, PLACE_COLUMNS, placesSql } from './places.ts'
 
 /** How a chain ended, in the order in which the SQL counts. */
 export const ENDS = {
@@ -65,8 +65,8 @@ export function pathsSql(query: PathsQuery, params: Params): string {
           arrayEnumerateUniq(path) AS sourceNths, arrayEnumerateUniq(path, targets) AS nths,
           arrayMap((from, to) -> toUInt64(greatest(to - from, 0)), times, arrayPushBack(arrayPopFront(times), times[-1])) AS elapsed
         FROM (
-          SELECT grp, state, arraySlice(CAST(${placesSql('touchpoints')}, 'Array(String)'), 1, ${PATH_LENGTH_SQL}) AS path,
-            arraySlice(arrayMap(at -> toUnixTimestamp64Milli(at), ${placesSql('times')}), 1, ${PATH_LENGTH_SQL}) AS times
+          SELECT grp, state, CAST(${pathSql('touchpoints')}, 'Array(String)') AS path,
+            arrayMap(at -> toUnixTimestamp64Milli(at), ${pathSql('times')}) AS times
           FROM (${chains(query, ['touchpoints', 'times'], params)})))
       ARRAY JOIN path AS source, targets AS target, sourceNths AS sourceNth, nths AS nth, elapsed
       GROUP BY grp, source, target)

@@ -2,9 +2,10 @@ import {
   type Column,
   counted,
   fit,
+  groupText,
+  NO_CHAINS,
   PLAIN,
   percent,
-  printable,
   type Style,
   shortDuration,
   type TextOptions,
@@ -25,10 +26,7 @@ const NUMBERS_WIDTH = 46
 export function pathsText(report: PathsReport, options: TextOptions = {}): string {
   const { style = PLAIN, width = 100 } = options
   if (report.totals.chains === 0) {
-    const empty =
-      'There are no chains here. If nothing was taken in yet: `weaklink import FILE`, `weaklink up` or `weaklink demo`; ' +
-      'where there are some, ask for more with a wider --from, --to or --where.'
-    return `${wrap(empty, width)}\n`
+    return `${wrap(NO_CHAINS, width)}\n`
   }
   const { chains, ends } = report.totals
   const states = [
@@ -53,7 +51,7 @@ function answer(report: PathsReport, width: number, style: Style): string {
   const { converted, broken } = variant.ends
   const bought =
     converted > 0 ? `${percent(converted, converted + broken)} of those that ended bought` : 'none of them has bought'
-  const among = groupName(group) === '' ? '' : ` for ${groupName(group)}`
+  const among = groupText(group.by) === '' ? '' : ` for ${groupText(group.by)}`
   const ways = group.variants.length + group.otherVariants.variants
   return wrap(
     `The commonest of ${counted(ways, 'path')}${among} is ${style.bold(pathText(variant.path, 60))}: ` +
@@ -72,7 +70,7 @@ function commonest({ groups }: PathsReport): { group: Group; variant: Group['var
 }
 
 function groupParts(group: Group, report: PathsReport, width: number, style: Style): string[] {
-  const name = groupName(group)
+  const name = groupText(group.by)
   return [
     ...(name === '' ? [] : [style.bold(name)]),
     linksTable(group, width, style),
@@ -80,12 +78,6 @@ function groupParts(group: Group, report: PathsReport, width: number, style: Sty
     endsTable(group, width, style),
     treeText(group, report, width, style),
   ]
-}
-
-function groupName({ by }: Group): string {
-  return Object.entries(by)
-    .map(([key, value]) => `${key} = ${printable(String(value ?? '(none)'))}`)
-    .join(', ')
 }
 
 function linksTable({ links, otherLinks }: Group, width: number, style: Style): string {

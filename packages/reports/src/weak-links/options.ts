@@ -1,13 +1,17 @@
 import { z } from 'zod'
 import type { Key } from '../keys.ts'
 import { QueryError } from '../query-error.ts'
-import type { Given } from '../question.ts'
-import { byParameter, listOf, parseBy, parseSelection, type Selection, selectionParameters } from '../selection.ts'
+import {
+  byParameter,
+  type Options,
+  parseBy,
+  parseSelection,
+  type Selection,
+  selectionParameters,
+} from '../selection.ts'
 import { requireSegment } from './segments.ts'
 
 export interface WeakLinksQuery extends Selection {
-  /** Conditions as they were written, for lists of chains. */
-  readonly whereTexts: readonly string[]
   /** Keys whose values are segments; null: channel, campaign, returning and the props with few values. */
   readonly by: readonly Key[] | null
   readonly fdr: number
@@ -29,7 +33,7 @@ export const weakLinksParameters = {
 }
 
 /** @throws QueryError */
-export function weakLinksQuery(options: Given<typeof weakLinksParameters>): WeakLinksQuery {
+export function weakLinksQuery(options: Options<typeof weakLinksParameters>): WeakLinksQuery {
   const selection = parseSelection(options)
   if (selection.date === 'end') {
     throw new QueryError(
@@ -40,7 +44,6 @@ export function weakLinksQuery(options: Given<typeof weakLinksParameters>): Weak
   }
   return {
     ...selection,
-    whereTexts: listOf(options.where),
     by: options.by === undefined ? null : parseBy(options).map(requireSegment),
     fdr: numberOf('fdr', options.fdr ?? '0.05', 'a number from 0.001 to 0.5', (n) => n >= 0.001 && n <= 0.5),
     minChains: numberOf(

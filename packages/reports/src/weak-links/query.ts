@@ -1,6 +1,7 @@
 import type { Store } from '@weaklink/clickhouse'
 import { type Key, Params } from '../keys.ts'
 import { shownPeriod } from '../selection.ts'
+import { settledThrough } from '../settled.ts'
 import { METHOD } from './method.ts'
 import type { WeakLinksQuery } from './options.ts'
 import { type Further, furtherOf, type Yield } from './progress.ts'
@@ -90,14 +91,7 @@ async function settledChains(store: Store, query: WeakLinksQuery): Promise<Settl
     },
   )
   if (row === undefined) throw new Error('an aggregate without GROUP BY gives one row')
-  // As the report breakpoints has it: the last day by whose end at least 99 % of all chains that had started by then have ended.
-  let [started, ended] = [0, 0]
-  let settled: number | null = null
-  for (const [day, startedThen, endedThen] of row.days) {
-    started += startedThen
-    ended += endedThen
-    if (ended * 100 >= started * 99) settled = day
-  }
+  const settled = settledThrough(row.days)
   const totals = { chains: 0, open: 0, unsettled: 0, ignored: 0, converted: 0, broken: 0 }
   let first: number | null = null
   for (const [day, , , [open = 0, ignored = 0, converted = 0, broken = 0]] of row.days) {
@@ -206,7 +200,7 @@ function shownFinding(
       throughFrom: from,
       throughTo: to,
       without: [...(further.get(other ?? one) ?? [])],
-      where: [...whereOf(segment, query.whereTexts)],
+      where: [...whereOf(segment, query.where)],
       ...(selectedFrom === null ? {} : { from: selectedFrom }),
       ...(selectedTo === null ? {} : { to: selectedTo }),
     },

@@ -21,6 +21,7 @@ export const weakLinksQuestion: Question<typeof weakLinksParameters, WeakLinksQu
   shape: weakLinksReport,
   query: weakLinksQuery,
   ask: askWeakLinks,
+  found: ({ totals }) => totals.chains,
   text: weakLinksText,
   rows: ({ findings, standing }) => [
     ...findings.map((one) => rowOf('period', one)),

@@ -1,4 +1,5 @@
-import type { Key, Params } from '../keys.ts'
+import { conditionsOf } from '../drill.ts'
+import type { Key, Params, Where } from '../keys.ts'
 import { QueryError } from '../query-error.ts'
 
 /** One value of a key at the beginning of a chain, by which chains are told apart. Its number is its place in the list, from 1. */
@@ -50,8 +51,7 @@ export function propTextSql(json: string): string {
 }
 
 /** A segment as conditions of `--where`; a key that the selection narrows down is narrowed down further. */
-export function whereOf(segment: readonly SegmentValue[], selected: readonly string[]): readonly string[] {
+export function whereOf(segment: readonly SegmentValue[], where: Where): readonly string[] {
   const names = new Set<string>(segment.map(({ key }) => key.name))
-  const others = selected.filter((text) => !names.has(text.slice(0, text.indexOf('='))))
-  return [...others, ...segment.map(({ key, text }) => `${key.name}=${text}`)]
+  return [...conditionsOf(where, names), ...segment.map(({ key, text }) => `${key.name}=${text}`)]
 }

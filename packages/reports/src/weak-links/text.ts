@@ -2,6 +2,7 @@ import { dayText } from '../instant-text.ts'
 import {
   type Column,
   counted,
+  NO_CHAINS,
   narrowest,
   PLAIN,
   percent,
@@ -41,10 +42,7 @@ export function weakLinksText(report: WeakLinksReport, options: TextOptions = {}
 
 function nothing({ totals, looked }: WeakLinksReport): string {
   if (totals.chains === 0) {
-    return (
-      'There are no chains here. If nothing was taken in yet: `weaklink import FILE`, `weaklink up` or `weaklink demo`; ' +
-      'where there are some, ask for more with a wider --from, --to or --where.'
-    )
+    return NO_CHAINS
   }
   if (looked.questions === 0) {
     return `Too few chains have ended to tell anything: a touchpoint is looked at from ${2 * looked.minChains} chains on.`

@@ -3,7 +3,7 @@ import { ANALYST_VIEWS, StoreError } from '@weaklink/clickhouse'
 import { type EventLog, LogError, type PartitionRange } from '@weaklink/event-log'
 import type { KafkaLog } from '@weaklink/event-log/kafka'
 import { INTERACTIONS_TOPIC, REJECTED_TOPIC } from '@weaklink/interactions'
-import { aggregatesState, touchpointsReport } from '@weaklink/reports'
+import { aggregatesState, LATE_MS, touchpointsReport } from '@weaklink/reports'
 import { followedPositions, LogChangedError, positionsIn, TRACKER_GROUP } from '@weaklink/tracker'
 import { Command } from 'commander'
 import { countByReason, surveyRejected } from '../rejected/survey.ts'
@@ -57,9 +57,6 @@ async function clickhouse({ store }: Workspace): Promise<Finding> {
   const [row] = await store.query<{ version: string }>('SELECT version() AS version')
   return { what: 'ClickHouse', state: 'good', says: `version ${row?.version} answers at ${store.url}` }
 }
-
-/** Aggregates older than this are late: reports then read the chains themselves. */
-const LATE_MS = 60_000
 
 async function aggregates({ store, service }: Workspace): Promise<Finding> {
   const what = 'aggregates'

@@ -1,4 +1,4 @@
-import type { ChainColumn } from '../chain-units.ts'
+import type { ChainColumn } from './chain-units.ts'
 
 /** The columns of a chain that `placesSql` and `PATH_LENGTH_SQL` read. */
 export const PLACE_COLUMNS = ['isPlace', 'isEpilogue', 'placeIndex'] as const satisfies readonly ChainColumn[]
@@ -13,3 +13,8 @@ export function placesSql(column: ChainColumn): string {
  * messages that nobody answered.
  */
 export const PATH_LENGTH_SQL = 'countEqual(arraySlice(isPlace, 1, placeIndex), true)'
+
+/** SQL: of an array of the chain's interactions, the entries of its path, in order. */
+export function pathSql(column: ChainColumn): string {
+  return `arraySlice(${placesSql(column)}, 1, ${PATH_LENGTH_SQL})`
+}
