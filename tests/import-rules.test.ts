@@ -15,13 +15,15 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'packages/event-log': ['runtime'],
   'packages/clickhouse': ['runtime'],
   'packages/reports': ['chains', 'clickhouse', 'interactions'],
+  'services/alerts': ['chains', 'clickhouse', 'event-log', 'interactions', 'reports', 'runtime'],
   'services/api': ['chains', 'clickhouse', 'event-log', 'interactions', 'reports', 'runtime'],
   'services/collector': ['event-log', 'interactions', 'runtime'],
   'services/simulator': ['interactions', 'runtime'],
+  'services/tailer': ['interactions', 'runtime'],
   'services/tracker': ['chains', 'clickhouse', 'event-log', 'interactions', 'runtime'],
   'services/cli': [
     ...['chains', 'clickhouse', 'event-log', 'interactions', 'reports', 'runtime'],
-    ...['api', 'collector', 'simulator', 'tracker'],
+    ...['alerts', 'api', 'collector', 'simulator', 'tailer', 'tracker'],
   ],
 }
 

@@ -10,3 +10,4 @@ export type {
   PartitionRange,
   TopicDescription,
 } from './port.ts'
+export { offsetSince } from './since.ts'

@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import fc from 'fast-check'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import type { Consumer, EventLog, LogRecord, NewRecord, PartitionHandler } from '../src/index.ts'
-import { PositionOutOfRangeError } from '../src/index.ts'
+import { offsetSince, PositionOutOfRangeError } from '../src/index.ts'
 
 export interface LogUnderTest {
   /** Opens the log; several opened ones are clients of the same log. The suite closes what it opens. */
@@ -294,6 +294,26 @@ export function describeEventLog(name: string, start: () => Promise<LogUnderTest
         expect(times).toEqual(times.toSorted((a, b) => a - b))
         // Another machine may have another clock; a minute tells seconds from milliseconds and UTC from local time.
         expect(Math.abs(Date.now() - times.at(-1)!)).toBeLessThan(60_000)
+      })
+
+      test('the records since an instant begin where those before it end', async () => {
+        await log.createTopic(topic, 1)
+        const since = async (timestamp: number) => {
+          const [range] = await log.ranges(topic)
+          return await offsetSince(log, topic, range!, timestamp)
+        }
+        expect(await since(0)).toBe(0)
+        for (let n = 0; n < 7; n++) {
+          await log.append(topic, [record(0, `${n}`), record(0, `${n}`)])
+          await sleep(2)
+        }
+        const all = await readAll(log, topic, 0)
+        for (const { timestamp } of all) {
+          for (const instant of [timestamp - 1, timestamp, timestamp + 1]) {
+            const first = all.find((one) => one.timestamp >= instant)?.offset ?? all.length
+            expect(await since(instant)).toBe(first)
+          }
+        }
       })
 
       test('appends at the same time, of several clients: each keeps its order, no offset is given twice', async () => {

@@ -1,5 +1,6 @@
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises'
-import { type EventLog, type LogRecord, PositionOutOfRangeError } from '@weaklink/event-log'
+import { LONGEST_WAIT_MS, Waiting } from '@weaklink/chains'
+import { type EventLog, type LogRecord, offsetSince, PositionOutOfRangeError } from '@weaklink/event-log'
 import { BREAKS_TOPIC, type Fact, INTERACTIONS_TOPIC } from '@weaklink/interactions'
 import { Problem } from '@weaklink/runtime'
 import type { FastifyBaseLogger } from 'fastify'
@@ -7,7 +8,7 @@ import { type Client, type Framed, wants } from './client.ts'
 import { type Cursor, cursorText, type Gap, placeAfter, rangesOf, type Topics, topicsOf } from './cursor.ts'
 import { frame, type LiveEvent, notice } from './events.ts'
 import { eventOfBreak, eventOfFact, eventOfRejected, factOf } from './records.ts'
-import { LONGEST_WAIT_MS, Waits } from './waits.ts'
+import { callOf, eventOfWaiting } from './waiting.ts'
 
 /** How often the end of the log is looked at: other processes append to it too, and nothing tells of that. */
 const POLL_MS = 50
@@ -16,8 +17,6 @@ const READ_RECORDS = 500
 const SLICE = 131_072
 /** A client that is at most so many records behind the reader joins it: what comes meanwhile is held for it. */
 const NEARLY_THERE = 1_000
-/** Records that are looked at for calls that wait already when the first client comes. */
-const LOOK_BACK = 5_000
 
 /**
  * Reads the end of the log once for all live clients. It reads only while there are clients.
@@ -40,7 +39,7 @@ export class Feed {
   #closed = false
   #topics: Topics = { parts: [], topics: [] }
   #place: number[] = []
-  #waits = new Waits()
+  #waiting = new Waiting()
 
   constructor(log: EventLog, logger: FastifyBaseLogger, heartbeatMs: number) {
     this.#log = log
@@ -113,7 +112,7 @@ export class Feed {
     try {
       this.#topics = await topicsOf(this.#log)
       this.#place = (await rangesOf(this.#log, this.#topics)).map(({ end }) => end)
-      this.#waits = await this.#lookBack()
+      this.#waiting = await this.#lookBack()
       this.#stopped = this.#read()
     } catch (error) {
       this.#reading = null
@@ -122,28 +121,24 @@ export class Feed {
   }
 
   /** The calls that wait already. */
-  async #lookBack(): Promise<Waits> {
-    const waits = new Waits()
-    const parts = this.#topics.parts.filter(({ topic }) => topic === INTERACTIONS_TOPIC)
-    const ranges = await this.#log.ranges(INTERACTIONS_TOPIC)
+  async #lookBack(): Promise<Waiting> {
+    const waiting = new Waiting()
     const now = Date.now()
-    for (const { topic, partition } of parts) {
-      const start = ranges.find((range) => range.partition === partition)?.start ?? 0
-      const end = this.#place[partition] ?? 0
-      let position = Math.max(start, end - Math.ceil(LOOK_BACK / parts.length))
+    for (const range of await this.#log.ranges(INTERACTIONS_TOPIC)) {
+      const end = this.#place[range.partition] ?? 0
+      let position = await offsetSince(this.#log, INTERACTIONS_TOPIC, range, now - LONGEST_WAIT_MS)
       while (position < end) {
-        const records = await this.#log.read(topic, partition, position, Math.min(READ_RECORDS, end - position))
+        const wanted = Math.min(READ_RECORDS, end - position)
+        const records = await this.#log.read(INTERACTIONS_TOPIC, range.partition, position, wanted)
         for (const record of records) {
-          if (record.timestamp < now - LONGEST_WAIT_MS) continue
           const fact = factOf(record)
-          if (fact?.kind === 'interaction') waits.meet(fact.interaction, now)
+          if (fact?.kind === 'interaction') waiting.meet(fact.interaction, now)
         }
-        position = records.at(-1)?.offset ?? end
-        position += 1
+        position = (records.at(-1)?.offset ?? end) + 1
         await nextTurn()
       }
     }
-    return waits
+    return waiting
   }
 
   async #read(): Promise<void> {
@@ -176,7 +171,7 @@ export class Feed {
       if (this.#place[index]! >= end) continue
       const records = await this.#readPart(index, this.#place[index]!, end)
       busy ||= records.length > 0
-      for (const events of this.#slices(index, records, this.#place, this.#waits)) {
+      for (const events of this.#slices(index, records, this.#place, this.#waiting)) {
         for (const client of this.#joined) client.take(events)
         await nextTurn()
       }
@@ -202,7 +197,7 @@ export class Feed {
     index: number,
     records: readonly LogRecord[],
     place: number[],
-    waits: Waits | null,
+    waiting: Waiting | null,
   ): Generator<readonly Framed[]> {
     const { topic } = this.#topics.parts[index]!
     let slice: Framed[] = []
@@ -216,8 +211,8 @@ export class Feed {
         slice.push({ event, text })
         length += text.length
       }
-      if (waits !== null && fact?.kind === 'interaction') {
-        slice.push(...waits.meet(fact.interaction, Date.now()).map(framedOf))
+      if (waiting !== null && fact?.kind === 'interaction') {
+        slice.push(...waiting.meet(fact.interaction, Date.now()).map((change) => framedOf(eventOfWaiting(change))))
       }
       if (length < SLICE) continue
       yield slice
@@ -232,8 +227,11 @@ export class Feed {
     this.#joined.add(client)
     const { wanted } = client
     if (!wanted.types.has('waiting')) return
-    const calls = this.#waits.calls((call) => wants(wanted, call))
-    client.send(notice('waiting', { state: 'now', calls }, null))
+    const calls = this.#waiting.calls().filter(({ customer, anonymousId, touchpoint }) => {
+      const people = [customer, anonymousId].filter((id) => id !== null)
+      return wants(wanted, { people, touchpoint })
+    })
+    client.send(notice('waiting', { state: 'now', calls: calls.map(callOf) }, null))
   }
 
   async #resume(client: Client, cursor: Cursor): Promise<void> {
@@ -286,7 +284,7 @@ export class Feed {
 
   /** Clients that hear nothing, because they want little, learn how far they have come. */
   #beat(): void {
-    this.tell(this.#waits.expire(Date.now()))
+    this.tell(this.#waiting.expire(Date.now()).map(eventOfWaiting))
     const id = cursorText(this.#topics, this.#place)
     for (const client of this.#clients) {
       client.send(this.#joined.has(client) ? `: heartbeat\nid: ${id}\n\n` : ': heartbeat\n\n')
