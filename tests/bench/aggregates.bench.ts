@@ -188,7 +188,7 @@ async function agreement(store: Store): Promise<string> {
   const asked = [{}, ...[0, 50, 120].flatMap((run) => [{ ...periodOf(run) }, { ...periodOf(run), by: 'channel' }])]
   for (const options of asked) {
     const query = breakpointsQuery(options)
-    const got = await aggregatedBreakpoints(store, query, { fromInteractions: 0, untilAgeMs: 600_000 })
+    const got = await aggregatedBreakpoints(store, query, undefined, { fromInteractions: 0, untilAgeMs: 600_000 })
     if (!isDeepStrictEqual({ ...got, refreshedAt: null }, await freshBreakpoints(store, query)))
       throw new Error(`the two ways differ for ${JSON.stringify(options)}`)
   }

@@ -229,7 +229,7 @@ describe('two shards of two replicas', () => {
     const use = { fromInteractions: 1, untilAgeMs: 600_000 }
     for (const options of [{}, { by: 'channel' }, { where: 'channel=search', from: '2026-02-01' }]) {
       const query = breakpointsQuery(options)
-      const got = await persistent(() => aggregatedBreakpoints(asked(0), query, use))
+      const got = await persistent(() => aggregatedBreakpoints(asked(0), query, undefined, use))
       expect(got?.refreshedAt).not.toBeNull()
       expect({ ...got, refreshedAt: null }).toEqual(await freshBreakpoints(single.store, query))
     }

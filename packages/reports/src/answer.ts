@@ -14,7 +14,7 @@ import { hintsFor } from './hints.ts'
 import { parseKey, parseWhere, type Where } from './keys.ts'
 import { parseChoice } from './period.ts'
 import { QueryError } from './query-error.ts'
-import type { Question, Row } from './question.ts'
+import type { Kept, Question, Row } from './question.ts'
 import { itemsOf, listOf, type Options } from './selection.ts'
 import type { TextOptions } from './terminal.ts'
 
@@ -50,7 +50,7 @@ export interface AskableQuestion {
    */
   prepare(options: AnyOptions): {
     /** @throws QueryError, StoreError */
-    answer(store: Store): Promise<Answer>
+    answer(store: Store, kept?: Kept): Promise<Answer>
     /** All rows, in blocks, where they may be too many for one answer. */
     rows(store: Store): AsyncIterable<readonly Row[]>
   }
@@ -83,11 +83,11 @@ export function askable<P extends z.ZodRawShape, Query, Report extends { asOf: s
       const otherQuery = other === null ? null : question.query({ ...given, ...other })
 
       return {
-        async answer(store) {
-          const report = await question.ask(store, query)
+        async answer(store, kept) {
+          const report = await question.ask(store, query, kept)
           let comparison: Comparison | null = null
           if (rates !== undefined && other !== null && otherQuery !== null) {
-            const before = await question.ask(store, otherQuery)
+            const before = await question.ask(store, otherQuery, kept)
             comparison = compared(rates(report), rates(before), {
               from: new Date(other.from).toISOString(),
               to: new Date(other.to).toISOString(),

@@ -8,6 +8,7 @@ export {
   parseFormat,
   written,
 } from './answer.ts'
+export { KeptDays } from './breakpoints/kept-days.ts'
 export { type BreakpointsOptions, type BreakpointsQuery, breakpointsQuery } from './breakpoints/options.ts'
 export { breakpoints, catalogueInForce } from './breakpoints/query.ts'
 export type { Breakpoint, BreakpointsReport } from './breakpoints/shape.ts'
@@ -22,7 +23,7 @@ export type { CustomerChain, CustomerInteraction, CustomerReport } from './custo
 export { customerText } from './customer/text.ts'
 export { durationOf } from './duration.ts'
 export { flagOf, QueryError } from './query-error.ts'
-export type { Row } from './question.ts'
+export type { Kept, Row } from './question.ts'
 export { QUESTIONS } from './questions.ts'
 export { askSql, type SqlAnswer } from './sql/ask.ts'
 export { SqlError, type SqlErrorKind } from './sql/sql-error.ts'

@@ -1,5 +1,6 @@
 import type { Store } from '@weaklink/clickhouse'
 import type { z } from 'zod'
+import type { KeptDays } from './breakpoints/kept-days.ts'
 import type { Options } from './selection.ts'
 import type { TextOptions } from './terminal.ts'
 
@@ -17,6 +18,11 @@ export interface Rate {
   readonly name: string
   readonly part: number
   readonly of: number
+}
+
+/** What a process that answers many questions keeps from one to the next. It never changes an answer. */
+export interface Kept {
+  readonly days: KeptDays
 }
 
 /**
@@ -40,7 +46,7 @@ export interface Question<P extends z.ZodRawShape, Query, Report> {
    * @throws QueryError where the store has not what is asked for
    * @throws StoreError
    */
-  ask(store: Store, query: Query): Promise<Report>
+  ask(store: Store, query: Query, kept?: Kept): Promise<Report>
   /** How many chains the answer is about: where none, what was asked for may be misspelt. */
   found(report: Report): number
   /** For a terminal. */

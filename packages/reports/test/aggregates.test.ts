@@ -3,6 +3,7 @@ import { startTestStore, type TestStore } from '@weaklink/clickhouse/test-suppor
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type AggregatesUse, aggregatedBreakpoints } from '../src/breakpoints/aggregated.ts'
+import { KeptDays } from '../src/breakpoints/kept-days.ts'
 import { freshBreakpoints } from '../src/breakpoints/query.ts'
 import { breakpointsReport } from '../src/breakpoints/shape.ts'
 import { type BreakpointsOptions, breakpoints, breakpointsQuery } from '../src/index.ts'
@@ -38,7 +39,11 @@ async function refresh(store: Store): Promise<void> {
 }
 
 const aggregated = (options: BreakpointsOptions = {}, use = ALWAYS) =>
-  aggregatedBreakpoints(db.store, breakpointsQuery(options), use)
+  aggregatedBreakpoints(db.store, breakpointsQuery(options), undefined, use)
+/** By a process that has answered others before. */
+const kept = new KeptDays()
+const keptOnes = (options: BreakpointsOptions = {}, use = ALWAYS) =>
+  aggregatedBreakpoints(db.store, breakpointsQuery(options), kept, use)
 const fresh = (options: BreakpointsOptions = {}) => freshBreakpoints(db.store, breakpointsQuery(options))
 
 const DAY = 86_400_000
@@ -79,6 +84,9 @@ describe('the aggregates', () => {
           expect({ ...got, refreshedAt: null }).toEqual(await fresh(question))
           expect({ ...got, refreshedAt: null }).toEqual(naiveBreakpoints(one.people, question, one.tick))
           expect(breakpointsReport.parse(got).refreshedAt).not.toBeNull()
+          // Of the period that is asked for, and of one before.
+          expect(await keptOnes({ ...question, from: undefined, to: undefined })).not.toBeNull()
+          expect(await keptOnes(question)).toEqual(got)
         }
       }),
       { numRuns: 8 },
@@ -121,7 +129,7 @@ describe('the aggregates', () => {
     const asked = async () => {
       let answers = 0
       for (let round = 0; round < 40; round++) {
-        const got = await aggregated()
+        const got = await (round % 2 === 0 ? aggregated() : keptOnes())
         if (got === null) continue
         answers += 1
         const sum = (field: 'broke' | 'convertedHere' | 'openHere' | 'ignoredHere') =>
@@ -191,6 +199,7 @@ describe('the chains themselves are read', () => {
 
   test('where there are few interactions, which is no slower', async () => {
     expect(await aggregatedBreakpoints(db.store, breakpointsQuery({}))).toBeNull()
+    expect(await aggregatedBreakpoints(db.store, breakpointsQuery({}), new KeptDays())).toBeNull()
     expect((await breakpoints(db.store, breakpointsQuery({}))).refreshedAt).toBeNull()
   })
 
@@ -200,8 +209,10 @@ describe('the chains themselves are read', () => {
   })
 
   test('where there are no aggregates yet', async () => {
+    expect(await keptOnes()).not.toBeNull()
     await db.store.command('TRUNCATE TABLE aggregates')
     expect(await aggregated()).toBeNull()
+    expect(await keptOnes()).toBeNull()
     await refresh(db.store)
     expect(await aggregated()).not.toBeNull()
   })

@@ -1,3 +1,4 @@
+import { KeptDays } from '@weaklink/reports'
 import { requireKey } from '@weaklink/runtime'
 import type { FastifyPluginAsync } from 'fastify'
 import { liveRoute } from './live/route.ts'
@@ -19,7 +20,7 @@ export function api(options: ApiOptions): FastifyPluginAsync {
     server.addHook('onRequest', requireKey(options.keys, 'read'))
     const live = observe(server, options.registry)
     observeAggregates(options.store, options.registry)
-    const source = { store: options.store, queryMs: limits.queryMs }
+    const source = { store: options.store, kept: { days: new KeptDays() }, queryMs: limits.queryMs }
     reportRoutes(server, source)
     customerRoute(server, source)
     touchpointsRoute(server, source)

@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream'
 import { type Store, StoreError } from '@weaklink/clickhouse'
-import { QueryError } from '@weaklink/reports'
+import { type Kept, QueryError } from '@weaklink/reports'
 import { Problem } from '@weaklink/runtime'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { badParameter } from './parameters.ts'
@@ -8,6 +8,8 @@ import { badParameter } from './parameters.ts'
 /** Where answers come from, and how long one may take. */
 export interface Source {
   readonly store: Store
+  /** From one answer to the next. */
+  readonly kept: Kept
   readonly queryMs: number
 }
 

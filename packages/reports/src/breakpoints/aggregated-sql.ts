@@ -26,7 +26,6 @@ export interface CountedRow {
   readonly days: readonly (readonly [day: number, started: number, open: number])[]
   readonly refreshedAt: string
   readonly asOf: string | null
-  readonly ageMs: number
 }
 
 /**
@@ -41,13 +40,36 @@ export function countedSql(query: BreakpointsQuery, { selected, shown }: Split, 
     SELECT kind, if(kind = 'places', ${groupSql(query.by, params)}, '') AS grp, touchpoint, text,
       sumForEachIf(counts, kind != 'chains' OR (${period})) AS sums,
       sumForEach(waiting) AS spread, groupArrayIf((toInt32(day), counts[1], counts[2]), kind = 'chains') AS days,
-      refreshedAt, asOf, dateDiff('millisecond', refreshedAt, now64(3)) AS ageMs
+      refreshedAt, asOf
     FROM aggregates
     WHERE kind IN ('head', 'catalogue')
       OR (kind = 'chains' AND level = ${selected} AND ${where})
       OR (kind = 'again' AND level = ${selected} AND ${where} AND ${period} AND ${since('previousDay')})
       OR (kind = 'places' AND level = ${shown} AND ${where} AND ${period})
     GROUP BY ALL`
+}
+
+/** What was counted on one day. */
+export interface DailyRow extends Omit<CountedRow, 'days'> {
+  /** Days since 1970; 0 where the kind has none. */
+  readonly day: number
+  readonly previousDay: number
+}
+
+/** The same for all days, each by itself, for whoever keeps it: at most so many rows. */
+export function dailySql(query: BreakpointsQuery, { selected, shown }: Split, most: number, params: Params): string {
+  const { where } = conditions(query, params)
+  return `
+    WITH channel AS first_channel, campaign AS first_campaign
+    SELECT kind, if(kind = 'places', ${groupSql(query.by, params)}, '') AS grp, touchpoint, text,
+      toInt32(day) AS day, toInt32(previousDay) AS previousDay, sumForEach(counts) AS sums, sumForEach(waiting) AS spread,
+      refreshedAt, asOf
+    FROM aggregates
+    WHERE kind IN ('head', 'catalogue')
+      OR (kind IN ('chains', 'again') AND level = ${selected} AND ${where})
+      OR (kind = 'places' AND level = ${shown} AND ${where})
+    GROUP BY ALL
+    LIMIT ${params.bind(most, 'UInt32')}`
 }
 
 /** A wait that is looked for: the one at these ranks (from 1) among those in a bucket. */
@@ -59,6 +81,7 @@ export interface Wanted {
 }
 
 export interface WaitsRow {
+  readonly kind: 'head' | 'waits'
   readonly grp: string
   readonly touchpoint: string
   readonly bucket: number
@@ -66,9 +89,11 @@ export interface WaitsRow {
   readonly waits: readonly number[]
   /** When the rows were made that were read. */
   readonly states: readonly string[]
+  /** How long ago, of the oldest. */
+  readonly ageMs: number
 }
 
-/** Reads of the waits only those buckets. */
+/** Reads of the waits only those buckets; and the heads, which say of which refresh everything is. */
 export function waitsSql(query: BreakpointsQuery, wanted: readonly Wanted[], params: Params): string {
   const { where, period } = conditions(query, params)
   const names = params.bind(
@@ -86,13 +111,14 @@ export function waitsSql(query: BreakpointsQuery, wanted: readonly Wanted[], par
   return `
     WITH channel AS first_channel, campaign AS first_campaign, arraySort(groupArrayArray(aggregates.waits)) AS sorted,
       indexOf(${names}, concat(toString(bucket), ' ', touchpoint, ' ', grp)) AS position
-    SELECT ${groupSql(query.by, params)} AS grp, touchpoint, bucket,
-      arrayMap(rank -> sorted[rank], ${ranks}[position]) AS waits, groupUniqArray(refreshedAt) AS states
+    SELECT kind, ${groupSql(query.by, params)} AS grp, touchpoint, bucket,
+      arrayMap(rank -> sorted[rank], ${ranks}[position]) AS waits, groupUniqArray(refreshedAt) AS states,
+      max(dateDiff('millisecond', refreshedAt, now64(3))) AS ageMs
     FROM aggregates
-    WHERE kind = 'waits' AND level = ${WAITS_LEVEL} AND (touchpoint, bucket) IN ${places}
-      AND ${where} AND ${period}
-    GROUP BY grp, touchpoint, bucket
-    HAVING position > 0`
+    WHERE kind = 'head' OR (kind = 'waits' AND level = ${WAITS_LEVEL} AND (touchpoint, bucket) IN ${places}
+      AND ${where} AND ${period})
+    GROUP BY kind, grp, touchpoint, bucket
+    HAVING kind = 'head' OR position > 0`
 }
 
 /** Waits are there by both only. */

@@ -3,6 +3,7 @@ import { LATE_MS } from '../aggregates/state.ts'
 import { type Key, Params } from '../keys.ts'
 import { type CountedRow, countedSql, type Split, type WaitsRow, type Wanted, waitsSql } from './aggregated-sql.ts'
 import { type Counts, type Place, reportOf } from './answer.ts'
+import { DAY_MS, type KeptDays, SAME_REPLICA } from './kept-days.ts'
 import type { BreakpointsQuery } from './options.ts'
 import type { BreakpointsReport } from './shape.ts'
 
@@ -17,9 +18,6 @@ export interface AggregatesUse {
 /** At so many interactions the chains themselves take about 100 ms (docs/benchmarks/aggregates.md). */
 const USE: AggregatesUse = { fromInteractions: 300_000, untilAgeMs: LATE_MS }
 
-/** On a cluster every replica makes rows of its own: both statements have to ask the same one, as long as it is there. */
-const SAME_REPLICA = { settings: { load_balancing: 'in_order' } } as const
-
 /** How often a refresh may come in between before the chains themselves are read. */
 const ATTEMPTS = 3
 
@@ -27,37 +25,48 @@ const ATTEMPTS = 3
  * The same answer from the aggregates, which are up to a minute old; null where they cannot give it, or it is better not
  * taken from them. Here and in `splitOf` is decided which way a question goes.
  *
+ * @param kept by whoever answers many questions
  * @throws StoreError
  */
 export async function aggregatedBreakpoints(
   store: Store,
   query: BreakpointsQuery,
+  kept?: KeptDays,
   use: AggregatesUse = USE,
 ): Promise<BreakpointsReport | null> {
   const split = splitOf(query)
   if (split === null) return null
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-    const params = new Params()
-    const rows = await store.query<CountedRow>(countedSql(query, split, params), params.values, SAME_REPLICA)
+    const rows = (await kept?.counted(store, query, split)) ?? (await counted(store, query, split))
     const heads = rows.filter(({ kind }) => kind === 'head')
     const interactions = heads.reduce((sum, { sums }) => sum + (sums[0] ?? 0), 0)
-    if (heads.length === 0 || interactions < use.fromInteractions) return null
-    if (heads.some(({ ageMs }) => ageMs > use.untilAgeMs)) return null
+    if (heads.length === 0 || interactions < use.fromInteractions) {
+      kept?.forget(query)
+      return null
+    }
     const waits = await waitsOf(store, query, rows)
-    const states = new Set(heads.map(({ refreshedAt }) => refreshedAt))
-    // A refresh came in between, or, on a cluster, another replica was asked, which has rows of its own.
-    if ([...rows.map(({ refreshedAt }) => refreshedAt), ...waits.states].some((state) => !states.has(state))) continue
+    const states = new Set(waits.heads.flatMap((head) => head.states))
+    // A refresh came in between or since, or, on a cluster, another replica was asked, which has rows of its own.
+    if ([...rows.map(({ refreshedAt }) => refreshedAt), ...waits.states].some((state) => !states.has(state))) {
+      kept?.forget(query)
+      continue
+    }
+    if (waits.heads.some(({ ageMs }) => ageMs > use.untilAgeMs)) return null
     const [refreshedAt = null] = [...states].sort()
     return reportOf(query, countsOf(rows, heads, waits.percentiles), refreshedAt)
   }
   return null
 }
 
+async function counted(store: Store, query: BreakpointsQuery, split: Split): Promise<CountedRow[]> {
+  const params = new Params()
+  return await store.query<CountedRow>(countedSql(query, split, params), params.values, SAME_REPLICA)
+}
+
 const BITS: ReadonlyMap<string, number> = new Map([
   ['channel', 1],
   ['campaign', 2],
 ])
-const DAY_MS = 86_400_000
 const DAYS_FROM = Date.UTC(1970, 0, 1)
 const DAYS_TO = Date.UTC(2201, 0, 1)
 
@@ -98,13 +107,14 @@ async function waitsOf(
   store: Store,
   query: BreakpointsQuery,
   rows: readonly CountedRow[],
-): Promise<{ percentiles: Percentiles; states: string[] }> {
+): Promise<{ percentiles: Percentiles; heads: readonly WaitsRow[]; states: readonly string[] }> {
   const places = Map.groupBy(
     rows.filter(({ kind }) => kind === 'places'),
     nameOf,
   )
   const wanted = [...places.values()].flatMap(wantedOf)
-  const chunks = Array.from({ length: Math.ceil(wanted.length / BUCKETS_AT_ONCE) }, (_, chunk) =>
+  // Also where nobody waited: it says of which refresh the aggregates are.
+  const chunks = Array.from({ length: Math.max(1, Math.ceil(wanted.length / BUCKETS_AT_ONCE)) }, (_, chunk) =>
     wanted.slice(chunk * BUCKETS_AT_ONCE, (chunk + 1) * BUCKETS_AT_ONCE),
   )
   const found = await Promise.all(
@@ -114,12 +124,16 @@ async function waitsOf(
     }),
   )
   const percentiles = new Map<string, readonly [number, number]>()
-  const buckets = Map.groupBy(found.flat(), nameOf)
+  const heads = found.flat().filter(({ kind }) => kind === 'head')
+  const buckets = Map.groupBy(
+    found.flat().filter(({ kind }) => kind === 'waits'),
+    nameOf,
+  )
   for (const [name, [one, other = one]] of buckets) {
     const [lower, upper] = (one?.bucket ?? 0) <= (other?.bucket ?? 0) ? [one, other] : [other, one]
     percentiles.set(name, [lower?.waits[0] ?? 0, upper?.waits.at(-1) ?? 0])
   }
-  return { percentiles, states: found.flat().flatMap(({ states }) => states) }
+  return { percentiles, heads, states: found.flat().flatMap(({ states }) => states) }
 }
 
 /** Nearest rank: the wait at the 1-based rank ceil(p · n). Both may be in one bucket. */

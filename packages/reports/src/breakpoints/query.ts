@@ -4,6 +4,7 @@ import { Params } from '../keys.ts'
 import { QueryError } from '../query-error.ts'
 import { aggregatedBreakpoints } from './aggregated.ts'
 import { type Counts, reportOf } from './answer.ts'
+import type { KeptDays } from './kept-days.ts'
 import type { BreakpointsQuery } from './options.ts'
 import type { BreakpointsReport } from './shape.ts'
 import { breakpointsSql, IN_FORCE_SQL } from './sql.ts'
@@ -12,11 +13,12 @@ import { breakpointsSql, IN_FORCE_SQL } from './sql.ts'
  * Where chains break, and how much more often than elsewhere: read from the aggregates where they can answer it and it is
  * worth it (`aggregated.ts` decides), else from the chains themselves. Both say the same.
  *
+ * @param kept by whoever answers many questions
  * @throws QueryError where `--at furthest` or `--within` asks for what the catalogue or the store does not have
  * @throws StoreError
  */
-export async function breakpoints(store: Store, query: BreakpointsQuery): Promise<BreakpointsReport> {
-  return (await aggregatedBreakpoints(store, query)) ?? (await freshBreakpoints(store, query))
+export async function breakpoints(store: Store, query: BreakpointsQuery, kept?: KeptDays): Promise<BreakpointsReport> {
+  return (await aggregatedBreakpoints(store, query, kept)) ?? (await freshBreakpoints(store, query))
 }
 
 /** The same, always from the chains themselves. */

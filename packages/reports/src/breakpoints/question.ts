@@ -17,7 +17,7 @@ export const breakpointsQuestion: Question<typeof breakpointsParameters, Breakpo
   ],
   shape: breakpointsReport,
   query: breakpointsQuery,
-  ask: breakpoints,
+  ask: (store, query, kept) => breakpoints(store, query, kept?.days),
   found: ({ totals }) => totals.chains,
   text: breakpointsText,
   rows: ({ groups }) =>

@@ -45,7 +45,8 @@ function reportRoute(server: FastifyInstance, source: Source, url: string, one: 
       const [how, prepared] = question(
         () => [parseFormat(wanted, ['json', 'csv', 'ndjson']), one.prepare(options)] as const,
       )
-      if (how === 'json') return ask(source, request, reply, async (store) => (await prepared.answer(store)).report)
+      if (how === 'json')
+        return ask(source, request, reply, async (store) => (await prepared.answer(store, source.kept)).report)
       return askText(source, request, reply, CONTENT_TYPES[how], (store) => written(prepared.rows(store), how))
     },
   )
