@@ -1,7 +1,7 @@
 import type { Store } from '@weaklink/clickhouse'
 import { startTestStore, type TestStore } from '@weaklink/clickhouse/test-support'
 import fc from 'fast-check'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { type AggregatesUse, aggregatedBreakpoints } from '../src/breakpoints/aggregated.ts'
 import { KeptDays } from '../src/breakpoints/kept-days.ts'
 import { freshBreakpoints } from '../src/breakpoints/query.ts'
@@ -40,9 +40,8 @@ async function refresh(store: Store): Promise<void> {
 
 const aggregated = (options: BreakpointsOptions = {}, use = ALWAYS) =>
   aggregatedBreakpoints(db.store, breakpointsQuery(options), undefined, use)
-/** By a process that has answered others before. */
-const kept = new KeptDays()
-const keptOnes = (options: BreakpointsOptions = {}, use = ALWAYS) =>
+/** By a process that answers many. */
+const keeping = (kept: KeptDays, options: BreakpointsOptions = {}, use = ALWAYS) =>
   aggregatedBreakpoints(db.store, breakpointsQuery(options), kept, use)
 const fresh = (options: BreakpointsOptions = {}) => freshBreakpoints(db.store, breakpointsQuery(options))
 
@@ -79,14 +78,15 @@ describe('the aggregates', () => {
       fc.asyncProperty(business, asked, async (one, questions) => {
         await storeAll(db.store, one.catalogue, one.tick, one.people)
         await refresh(db.store)
+        const kept = new KeptDays(db.store)
         for (const question of [{}, ...questions]) {
           const got = await aggregated(question)
           expect({ ...got, refreshedAt: null }).toEqual(await fresh(question))
           expect({ ...got, refreshedAt: null }).toEqual(naiveBreakpoints(one.people, question, one.tick))
           expect(breakpointsReport.parse(got).refreshedAt).not.toBeNull()
           // Of the period that is asked for, and of one before.
-          expect(await keptOnes({ ...question, from: undefined, to: undefined })).not.toBeNull()
-          expect(await keptOnes(question)).toEqual(got)
+          expect(await keeping(kept, { ...question, from: undefined, to: undefined })).not.toBeNull()
+          expect(await keeping(kept, question)).toEqual(got)
         }
       }),
       { numRuns: 8 },
@@ -126,10 +126,11 @@ describe('the aggregates', () => {
   test('are of one state, also while the tracker writes and they are made anew', async () => {
     await storeAll(db.store, CATALOGUE, TICK, [])
     await refresh(db.store)
+    const kept = new KeptDays(db.store)
     const asked = async () => {
       let answers = 0
       for (let round = 0; round < 40; round++) {
-        const got = await (round % 2 === 0 ? aggregated() : keptOnes())
+        const got = await (round % 2 === 0 ? aggregated() : keeping(kept))
         if (got === null) continue
         answers += 1
         const sum = (field: 'broke' | 'convertedHere' | 'openHere' | 'ignoredHere') =>
@@ -149,6 +150,35 @@ describe('the aggregates', () => {
       expect(answers).toBeGreaterThan(0)
     }
     await whileWriting(db.store, CATALOGUE, PEOPLE, asked, () => refresh(db.store))
+  })
+
+  test('that a process keeps are made anew as well, while it answers, with those waits that were asked for', async () => {
+    await storeAll(db.store, CATALOGUE, TICK, [ANNA])
+    await refresh(db.store)
+    const kept = new KeptDays(db.store)
+    const [first, narrow] = [await keeping(kept), await keeping(kept, { from: '2024-03-02', where: 'channel=seo' })]
+    expect(first?.totals.customers).toBe(1)
+    expect(narrow?.refreshedAt).toBe(first?.refreshedAt)
+    await storeAll(db.store, CATALOGUE, TICK, PEOPLE)
+    await refresh(db.store)
+    const now = await aggregated()
+    await vi.waitFor(async () => expect(await keeping(kept)).toEqual(now), { timeout: 20_000 })
+    const other = { from: '2024-03-02', where: 'channel=seo' }
+    await vi.waitFor(async () => expect(await keeping(kept, other)).toEqual(await aggregated(other)), {
+      timeout: 20_000,
+    })
+  })
+
+  test('that are too many to keep are asked for', async () => {
+    await storeAll(db.store, CATALOGUE, TICK, PEOPLE)
+    await refresh(db.store)
+    await db.store.command(`
+      INSERT INTO aggregates (kind, level, touchpoint, day, counts, waiting, refreshedAt, asOf)
+      SELECT 'places', 0, toString(number), toDate32('2199-01-01'), arrayWithConstant(11, toUInt64(0)), [], refreshedAt, asOf
+      FROM (SELECT refreshedAt, asOf FROM aggregates WHERE kind = 'head') AS head, numbers(40000) AS numbers`)
+    const options = { to: '2190-01-01' }
+    expect(await keeping(new KeptDays(db.store), options)).toEqual(await aggregated(options))
+    await refresh(db.store)
   })
 
   test('are taken over where nothing changed, as of now; and made anew where something did', async () => {
@@ -199,7 +229,7 @@ describe('the chains themselves are read', () => {
 
   test('where there are few interactions, which is no slower', async () => {
     expect(await aggregatedBreakpoints(db.store, breakpointsQuery({}))).toBeNull()
-    expect(await aggregatedBreakpoints(db.store, breakpointsQuery({}), new KeptDays())).toBeNull()
+    expect(await aggregatedBreakpoints(db.store, breakpointsQuery({}), new KeptDays(db.store))).toBeNull()
     expect((await breakpoints(db.store, breakpointsQuery({}))).refreshedAt).toBeNull()
   })
 
@@ -209,10 +239,13 @@ describe('the chains themselves are read', () => {
   })
 
   test('where there are no aggregates yet', async () => {
-    expect(await keptOnes()).not.toBeNull()
+    const kept = new KeptDays(db.store)
+    expect(await keeping(kept)).not.toBeNull()
     await db.store.command('TRUNCATE TABLE aggregates')
     expect(await aggregated()).toBeNull()
-    expect(await keptOnes()).toBeNull()
+    // What is kept answers for as long as it is not too old.
+    expect(await keeping(kept)).not.toBeNull()
+    expect(await keeping(kept, {}, { ...ALWAYS, untilAgeMs: -1 })).toBeNull()
     await refresh(db.store)
     expect(await aggregated()).not.toBeNull()
   })

@@ -20,7 +20,7 @@ export function api(options: ApiOptions): FastifyPluginAsync {
     server.addHook('onRequest', requireKey(options.keys, 'read'))
     const live = observe(server, options.registry)
     observeAggregates(options.store, options.registry)
-    const source = { store: options.store, kept: { days: new KeptDays() }, queryMs: limits.queryMs }
+    const source = { store: options.store, kept: { days: new KeptDays(options.store) }, queryMs: limits.queryMs }
     reportRoutes(server, source)
     customerRoute(server, source)
     touchpointsRoute(server, source)

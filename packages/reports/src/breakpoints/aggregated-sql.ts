@@ -11,6 +11,23 @@ export interface Split {
   readonly shown: number
 }
 
+/** On a cluster every replica makes rows of its own: all statements have to ask the same one, as long as it is there. */
+export const SAME_REPLICA = { settings: { load_balancing: 'in_order' } } as const
+
+/** What an answer is made of. */
+export interface CountsSource {
+  counted(): Promise<readonly CountedRow[]>
+  waits(wanted: readonly Wanted[]): Promise<Waits>
+}
+
+export interface Waits {
+  readonly rows: readonly WaitsRow[]
+  /** Of which refresh the aggregates are, one or on a cluster one of each shard; rows of another one do not go with them. */
+  readonly states: readonly string[]
+  /** How long ago, of the oldest. */
+  readonly ageMs: number
+}
+
 /** What was counted, by kind of the aggregates' rows; what does not concern a kind is empty. */
 export interface CountedRow {
   readonly kind: 'head' | 'catalogue' | 'chains' | 'again' | 'places'
@@ -54,6 +71,8 @@ export interface DailyRow extends Omit<CountedRow, 'days'> {
   /** Days since 1970; 0 where the kind has none. */
   readonly day: number
   readonly previousDay: number
+  /** Of the refresh. */
+  readonly ageMs: number
 }
 
 /** The same for all days, each by itself, for whoever keeps it: at most so many rows. */
@@ -63,7 +82,7 @@ export function dailySql(query: BreakpointsQuery, { selected, shown }: Split, mo
     WITH channel AS first_channel, campaign AS first_campaign
     SELECT kind, if(kind = 'places', ${groupSql(query.by, params)}, '') AS grp, touchpoint, text,
       toInt32(day) AS day, toInt32(previousDay) AS previousDay, sumForEach(counts) AS sums, sumForEach(waiting) AS spread,
-      refreshedAt, asOf
+      refreshedAt, asOf, dateDiff('millisecond', refreshedAt, now64(3)) AS ageMs
     FROM aggregates
     WHERE kind IN ('head', 'catalogue')
       OR (kind IN ('chains', 'again') AND level = ${selected} AND ${where})
@@ -81,7 +100,6 @@ export interface Wanted {
 }
 
 export interface WaitsRow {
-  readonly kind: 'head' | 'waits'
   readonly grp: string
   readonly touchpoint: string
   readonly bucket: number
@@ -89,8 +107,6 @@ export interface WaitsRow {
   readonly waits: readonly number[]
   /** When the rows were made that were read. */
   readonly states: readonly string[]
-  /** How long ago, of the oldest. */
-  readonly ageMs: number
 }
 
 /** Reads of the waits only those buckets; and the heads, which say of which refresh everything is. */
@@ -119,6 +135,32 @@ export function waitsSql(query: BreakpointsQuery, wanted: readonly Wanted[], par
       AND ${where} AND ${period})
     GROUP BY kind, grp, touchpoint, bucket
     HAVING kind = 'head' OR position > 0`
+}
+
+/** The waits of buckets on one day. */
+export interface DailyWaitsRow {
+  readonly grp: string
+  readonly touchpoint: string
+  readonly bucket: number
+  readonly day: number
+  readonly waits: readonly number[]
+  readonly refreshedAt: string
+}
+
+/** The waits of those buckets on all days, for whoever keeps them. */
+export function dailyWaitsSql(query: BreakpointsQuery, wanted: readonly Wanted[], params: Params): string {
+  const { where } = conditions(query, params)
+  const places = params.bind(
+    wanted.map(({ touchpoint, bucket }) => new TupleParam([touchpoint, bucket])),
+    'Array(Tuple(String, Int32))',
+  )
+  return `
+    WITH channel AS first_channel, campaign AS first_campaign
+    SELECT ${groupSql(query.by, params)} AS grp, touchpoint, bucket, toInt32(day) AS day,
+      groupArrayArray(aggregates.waits) AS waits, refreshedAt
+    FROM aggregates
+    WHERE kind = 'waits' AND level = ${WAITS_LEVEL} AND (touchpoint, bucket) IN ${places} AND ${where}
+    GROUP BY ALL`
 }
 
 /** Waits are there by both only. */

@@ -1,9 +1,18 @@
 import type { Store } from '@weaklink/clickhouse'
 import { LATE_MS } from '../aggregates/state.ts'
 import { type Key, Params } from '../keys.ts'
-import { type CountedRow, countedSql, type Split, type WaitsRow, type Wanted, waitsSql } from './aggregated-sql.ts'
+import {
+  type CountedRow,
+  type CountsSource,
+  countedSql,
+  SAME_REPLICA,
+  type Split,
+  type WaitsRow,
+  type Wanted,
+  waitsSql,
+} from './aggregated-sql.ts'
 import { type Counts, type Place, reportOf } from './answer.ts'
-import { DAY_MS, type KeptDays, SAME_REPLICA } from './kept-days.ts'
+import { DAY_MS, type KeptDays } from './kept-days.ts'
 import type { BreakpointsQuery } from './options.ts'
 import type { BreakpointsReport } from './shape.ts'
 
@@ -37,30 +46,56 @@ export async function aggregatedBreakpoints(
   const split = splitOf(query)
   if (split === null) return null
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-    const rows = (await kept?.counted(store, query, split)) ?? (await counted(store, query, split))
+    const source = (await kept?.of(query, split, use.untilAgeMs)) ?? asking(store, query, split)
+    const rows = await source.counted()
     const heads = rows.filter(({ kind }) => kind === 'head')
     const interactions = heads.reduce((sum, { sums }) => sum + (sums[0] ?? 0), 0)
-    if (heads.length === 0 || interactions < use.fromInteractions) {
-      kept?.forget(query)
-      return null
-    }
-    const waits = await waitsOf(store, query, rows)
-    const states = new Set(waits.heads.flatMap((head) => head.states))
+    if (heads.length === 0 || interactions < use.fromInteractions) return null
+    const { rows: waits, states, ageMs } = await source.waits(wantedIn(rows))
+    const read = [...rows.map(({ refreshedAt }) => refreshedAt), ...waits.flatMap((row) => row.states)]
     // A refresh came in between or since, or, on a cluster, another replica was asked, which has rows of its own.
-    if ([...rows.map(({ refreshedAt }) => refreshedAt), ...waits.states].some((state) => !states.has(state))) {
+    if (read.some((state) => !states.includes(state))) {
       kept?.forget(query)
       continue
     }
-    if (waits.heads.some(({ ageMs }) => ageMs > use.untilAgeMs)) return null
+    if (ageMs > use.untilAgeMs) return null
     const [refreshedAt = null] = [...states].sort()
-    return reportOf(query, countsOf(rows, heads, waits.percentiles), refreshedAt)
+    return reportOf(query, countsOf(rows, heads, percentilesOf(waits)), refreshedAt)
   }
   return null
 }
 
-async function counted(store: Store, query: BreakpointsQuery, split: Split): Promise<CountedRow[]> {
-  const params = new Params()
-  return await store.query<CountedRow>(countedSql(query, split, params), params.values, SAME_REPLICA)
+/** Asks the store for what is needed, in two statements. */
+function asking(store: Store, query: BreakpointsQuery, split: Split): CountsSource {
+  return {
+    counted: () => {
+      const params = new Params()
+      return store.query<CountedRow>(countedSql(query, split, params), params.values, SAME_REPLICA)
+    },
+    async waits(wanted) {
+      // Also where nobody waited: it says of which refresh the aggregates are.
+      const chunks = Array.from({ length: Math.max(1, Math.ceil(wanted.length / BUCKETS_AT_ONCE)) }, (_, chunk) =>
+        wanted.slice(chunk * BUCKETS_AT_ONCE, (chunk + 1) * BUCKETS_AT_ONCE),
+      )
+      const found = await Promise.all(
+        chunks.map((chunk) => {
+          const params = new Params()
+          return store.query<AskedWaitsRow>(waitsSql(query, chunk, params), params.values, SAME_REPLICA)
+        }),
+      )
+      const heads = found.flat().filter(({ kind }) => kind === 'head')
+      return {
+        rows: found.flat().filter(({ kind }) => kind === 'waits'),
+        states: [...new Set(heads.flatMap(({ states }) => states))],
+        ageMs: heads.reduce((oldest, head) => Math.max(oldest, head.ageMs), 0),
+      }
+    },
+  }
+}
+
+interface AskedWaitsRow extends WaitsRow {
+  readonly kind: 'head' | 'waits'
+  readonly ageMs: number
 }
 
 const BITS: ReadonlyMap<string, number> = new Map([
@@ -102,38 +137,23 @@ type Percentiles = ReadonlyMap<string, readonly [p50: number, p95: number]>
 /** How many buckets one statement looks into: parameters have an end. */
 const BUCKETS_AT_ONCE = 500
 
-/** p50 and p95 by place (`nameOf`): how many waited how long says in which bucket they are, which then is read. */
-async function waitsOf(
-  store: Store,
-  query: BreakpointsQuery,
-  rows: readonly CountedRow[],
-): Promise<{ percentiles: Percentiles; heads: readonly WaitsRow[]; states: readonly string[] }> {
+/** How many waited how long says in which buckets p50 and p95 of each place are, and at which rank. */
+function wantedIn(rows: readonly CountedRow[]): Wanted[] {
   const places = Map.groupBy(
     rows.filter(({ kind }) => kind === 'places'),
     nameOf,
   )
-  const wanted = [...places.values()].flatMap(wantedOf)
-  // Also where nobody waited: it says of which refresh the aggregates are.
-  const chunks = Array.from({ length: Math.max(1, Math.ceil(wanted.length / BUCKETS_AT_ONCE)) }, (_, chunk) =>
-    wanted.slice(chunk * BUCKETS_AT_ONCE, (chunk + 1) * BUCKETS_AT_ONCE),
-  )
-  const found = await Promise.all(
-    chunks.map((chunk) => {
-      const params = new Params()
-      return store.query<WaitsRow>(waitsSql(query, chunk, params), params.values, SAME_REPLICA)
-    }),
-  )
+  return [...places.values()].flatMap(wantedOf)
+}
+
+/** By place (`nameOf`). */
+function percentilesOf(waits: readonly WaitsRow[]): Percentiles {
   const percentiles = new Map<string, readonly [number, number]>()
-  const heads = found.flat().filter(({ kind }) => kind === 'head')
-  const buckets = Map.groupBy(
-    found.flat().filter(({ kind }) => kind === 'waits'),
-    nameOf,
-  )
-  for (const [name, [one, other = one]] of buckets) {
+  for (const [name, [one, other = one]] of Map.groupBy(waits, nameOf)) {
     const [lower, upper] = (one?.bucket ?? 0) <= (other?.bucket ?? 0) ? [one, other] : [other, one]
     percentiles.set(name, [lower?.waits[0] ?? 0, upper?.waits.at(-1) ?? 0])
   }
-  return { percentiles, heads, states: found.flat().flatMap(({ states }) => states) }
+  return percentiles
 }
 
 /** Nearest rank: the wait at the 1-based rank ceil(p · n). Both may be in one bucket. */
