@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { builtinCatalogue } from '../../packages/chains/src/index.ts'
+import { QueueLogReader } from '../../packages/interactions/src/index.ts'
 import { importFiles } from '../../services/cli/src/import/import.ts'
 import { FLUSH_MS } from '../../services/cli/src/run.ts'
 import { openWorkspace } from '../../services/cli/src/workspace.ts'
@@ -68,7 +69,9 @@ export async function openForImport(dataDir: string) {
   return {
     workspace,
     importFile: (file: string) =>
-      importFiles(workspace, log, tracker, { files: [file], clock: 'data', onProgress() {} }),
+      importFiles(workspace, log, tracker, {
+        ...{ files: [file], clock: 'data', queueLog: new QueueLogReader(), onProgress() {} },
+      }),
     /** The workspace stays open. */
     stopTracker: () => tracker.stop(),
   }

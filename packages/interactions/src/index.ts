@@ -15,6 +15,18 @@ export { applyMapping, checkMapping, identityMapping, type MappedRow, type Mappi
 export { InvalidMapping, type MappingError, type MappingFile, mappingErrorText } from './mapping-file.ts'
 export { partitionKey, partitionOf, partitionOfKey } from './partition.ts'
 export {
+  DEFAULT_CALLER_RULE,
+  type EventCounts,
+  InvalidCallerRule,
+  QUEUE_LOG_EVENTS,
+  type QueueLogOptions,
+  QueueLogReader,
+  type QueueLogReading,
+  type QueueLogState,
+  readQueueLog,
+} from './queue-log/index.ts'
+export {
+  ALERTS_TOPIC,
   BREAKS_TOPIC,
   type Decoded,
   decodeFact,

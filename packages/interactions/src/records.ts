@@ -42,6 +42,8 @@ export const INTERACTIONS_TOPIC = 'weaklink.interactions'
 export const REJECTED_TOPIC = 'weaklink.rejected'
 /** What became of breaks, for other systems; keyed as the interactions are. */
 export const BREAKS_TOPIC = 'weaklink.breaks'
+/** What alerts remember: one partition, JSON by key, the newest of a key counts. */
+export const ALERTS_TOPIC = 'weaklink.alerts'
 
 /** Bytes of an interaction as it stands on the log. */
 export const MAX_INTERACTION_BYTES = 32 * 1024

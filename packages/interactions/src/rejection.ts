@@ -53,6 +53,8 @@ const FILE_REASONS = {
   wrong_column_count: 'The row has more or fewer columns than the header.',
   invalid_encoding: 'The line is not in the encoding of the file.',
   line_too_long: 'The line is too long.',
+  malformed_queue_log: 'The line is not one of a queue log.',
+  unknown_event: 'The event is none that is known of a queue log.',
   nothing_emitted: 'The mapping makes no interaction of this row.',
 } as const satisfies Record<string, string>
 

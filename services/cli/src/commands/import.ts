@@ -1,31 +1,50 @@
-import { parseMapping, REJECTION_REASONS, rejectionText } from '@weaklink/interactions'
+import { existsSync } from 'node:fs'
+import {
+  DEFAULT_CALLER_RULE,
+  InvalidCallerRule,
+  parseMapping,
+  QueueLogReader,
+  REJECTION_REASONS,
+  rejectionText,
+} from '@weaklink/interactions'
 import { Command, Option } from 'commander'
+import { eventsText, followQueueLog } from '../import/follow-queue-log.ts'
 import { compareMapping } from '../import/history.ts'
 import { type ImportSummary, importFiles } from '../import/import.ts'
-import { type Line, type ReadInteractionsOptions, readInteractions } from '../import/interactions.ts'
-import type { RowFormat } from '../input/index.ts'
+import {
+  type ImportFormat,
+  inOrder,
+  isQueueLog,
+  type Line,
+  type ReadInteractionsOptions,
+  readInteractions,
+} from '../import/interactions.ts'
 import { type CommonOptions, catalogueOf, readCatalogue, readText, withTracker } from '../run.ts'
-import { openTerminal, type Terminal } from '../terminal.ts'
+import { withTarget } from '../target.ts'
+import { openTerminal, type Terminal, UsageError } from '../terminal.ts'
 import type { Workspace } from '../workspace.ts'
 import { sayWhatIsTakenOut } from './catalogue.ts'
 
 interface ImportFlags extends CommonOptions {
-  readonly format?: RowFormat
+  readonly format?: ImportFormat
   readonly mapping?: string
+  readonly customer?: string
   readonly catalogue?: string
   readonly clock: 'data' | 'wall'
   readonly dryRun?: boolean
   readonly mappingChanged?: boolean
+  readonly follow?: boolean
 }
 
 /** How many interactions a dry run shows. */
 const SHOWN = 10
+const QUEUE_LOG = 'queue-log'
 
 export function importCommand(): Command {
-  return new Command('import')
-    .description('take interactions in from files: CSV or JSON lines, plain or .gz')
-    .argument('<file...>')
-    .addOption(new Option('--format <format>', 'else it follows from the extension').choices(['jsonl', 'csv']))
+  return withTarget(new Command('import'), 'with --follow: a write key')
+    .description("take interactions in from files: CSV, JSON lines or Asterisk's queue log, plain or .gz")
+    .argument('<file...>', 'files; "queue-log" before them says the same as --format queue-log')
+    .addOption(new Option('--format <format>', 'else it follows from the name').choices(['jsonl', 'csv', QUEUE_LOG]))
     .option('--mapping <file>', 'mapping.yaml: which column is what (else the columns are named like our fields)')
     .option(
       '--catalogue <file>',
@@ -44,6 +63,12 @@ export function importCommand(): Command {
       '--mapping-changed',
       'import a file again under another mapping, although its events may then stand there twice',
     )
+    .option(
+      '--customer <rule>',
+      `of a queue log: which customer a caller is, a template over {caller}, {name}, {queue} (default: ${DEFAULT_CALLER_RULE})`,
+    )
+    .option('--follow', 'of a queue log: send it to a running Weaklink, and go on as it grows, until Ctrl-C')
+    .option('--checkpoint <file>', 'with --follow: where it remembers how far it came; default: in the data directory')
     .addHelpText(
       'after',
       `
@@ -51,22 +76,30 @@ Examples:
   weaklink import events.jsonl
   weaklink import crm.csv --mapping mapping.yaml --catalogue touchpoints.yaml --dry-run
   weaklink import 2024-*.csv.gz --mapping mapping.yaml --clock data
+  weaklink import queue-log /var/log/asterisk/queue_log* --dry-run
+  weaklink import queue-log /var/log/asterisk/queue_log --follow --url https://weaklink.example.org --key write_…
 
 Importing a file twice, or a longer export of the same history, changes nothing that was there.
 It also works while weaklink up runs on the directory: by the wall clock, whatever --clock says.
 Rejected lines are written to a file that the summary names; the other lines are taken in.`,
     )
-    .action(async (files: string[], _flags: unknown, command: Command) => {
+    .action(async (words: string[], _flags: unknown, command: Command) => {
       const flags = command.optsWithGlobals<ImportFlags>()
+      const { files, format } = chosen(words, flags)
+      if (flags.follow === true) {
+        await followQueueLog(command, files[0] ?? '')
+        return
+      }
       const mappingText = flags.mapping === undefined ? null : readText(flags.mapping)
       const mapping = mappingText === null ? undefined : parseMapping(mappingText, flags.mapping ?? '')
       const catalogue = flags.catalogue === undefined ? undefined : readCatalogue(flags.catalogue)
-      const chosen = {
-        ...(flags.format === undefined ? {} : { format: flags.format }),
+      const options = {
+        ...(format === undefined ? {} : { format }),
         ...(mapping === undefined ? {} : { mapping }),
+        queueLog: queueLogReader(flags.customer),
       }
       if (flags.dryRun === true) {
-        await dryRun(openTerminal({ json: flags.json ?? false }), files, chosen)
+        await dryRun(openTerminal({ json: flags.json ?? false }), files, options)
         return
       }
       await withTracker(command, { create: true }, async (run) => {
@@ -78,12 +111,17 @@ Rejected lines are written to a file that the summary names; the other lines are
             `weaklink up runs here (process ${workspace.service?.pid}) and judges chains by the wall clock, so --clock data changes nothing.`,
           )
         }
-        let remember = compareMapping(workspace.directory, files, mappingText, flags.mappingChanged ?? false)
+        let remember = compareMapping(
+          workspace.directory,
+          files,
+          mappingText ?? ruleText(flags.customer),
+          flags.mappingChanged ?? false,
+        )
         const bar = terminal.progress()
         try {
           const result = await importFiles(workspace, log, tracker, {
             files,
-            ...chosen,
+            ...options,
             ...(catalogue === undefined ? {} : { catalogue }),
             clock,
             onProgress: ({ phase, part, interactions }) => {
@@ -112,6 +150,44 @@ Rejected lines are written to a file that the summary names; the other lines are
         }
       })
     })
+}
+
+/**
+ * The files and their format, where the first word may be that.
+ * @throws UsageError for options that do not go together
+ */
+function chosen(
+  words: readonly string[],
+  flags: ImportFlags,
+): { readonly files: readonly string[]; readonly format: ImportFormat | undefined } {
+  const isFormat = words[0] === QUEUE_LOG && !existsSync(QUEUE_LOG)
+  if (isFormat && words.length === 1) throw new UsageError('Which file? weaklink import queue-log FILE')
+  const files = isFormat ? words.slice(1) : words
+  const format = isFormat ? (flags.format ?? QUEUE_LOG) : flags.format
+  const logs = files.filter((file) => isQueueLog(file, format))
+  if (logs.length === files.length && flags.mapping !== undefined)
+    throw new UsageError('A queue log needs no --mapping: --customer says which customer a caller is.')
+  if (logs.length === 0 && flags.customer !== undefined)
+    throw new UsageError('--customer is for queue logs; for other files a mapping says whose each row is.')
+  if (flags.follow !== true) return { files, format }
+  if (files.length !== 1 || logs.length !== 1)
+    throw new UsageError('--follow follows one queue log: weaklink import queue-log FILE --follow')
+  if (flags.dryRun === true || flags.catalogue !== undefined)
+    throw new UsageError('--follow sends to a running Weaklink: --dry-run and --catalogue are for imports.')
+  return { files, format }
+}
+
+function queueLogReader(customer: string | undefined): QueueLogReader {
+  try {
+    return new QueueLogReader(customer === undefined ? {} : { customer })
+  } catch (error) {
+    throw error instanceof InvalidCallerRule ? new UsageError(`--customer: ${error.message}`) : error
+  }
+}
+
+/** A rule, as something to compare with that of the import before; null where it is the default. */
+function ruleText(customer: string | undefined): string | null {
+  return customer === undefined || customer === DEFAULT_CALLER_RULE ? null : JSON.stringify({ customer })
 }
 
 /** What an owner would want to know before believing the report. */
@@ -148,12 +224,12 @@ function day(instant: string): string {
 async function dryRun(
   terminal: Terminal,
   files: readonly string[],
-  options: Omit<ReadInteractionsOptions, 'now'>,
+  options: Omit<ReadInteractionsOptions, 'now'> & { readonly queueLog: QueueLogReader },
 ): Promise<void> {
   const first: Line[] = []
   const rejected: (Line & { file: string })[] = []
   let [read, good] = [0, 0]
-  for (const file of files) {
+  for (const file of await inOrder(files, options.format)) {
     for await (const batch of readInteractions(file, { ...options, now: Date.now() })) {
       read += batch.rows
       for (const line of batch.lines) {
@@ -175,6 +251,7 @@ async function dryRun(
         ),
         ...(shown.length > 0 ? ['', `The first ${shown.length}:`, ...shown] : []),
         ...(bad.length > 0 ? ['', 'Rejected:', ...bad] : []),
+        ...eventsText(options.queueLog.counts()),
       ].join('\n')
     },
     () => ({
@@ -184,6 +261,7 @@ async function dryRun(
       rejected: rejected.map((line) =>
         line.ok ? null : { file: line.file, line: line.line, ...line.rejection, text: line.text },
       ),
+      events: options.queueLog.counts(),
     }),
   )
   if (read > 0 && good === 0) process.exitCode = 1
@@ -214,6 +292,7 @@ function summaryText(terminal: Terminal, summary: ImportSummary): string {
   for (const [reason, n] of reasons) {
     lines.push(yellow(`  ${count(n)} × ${reason}: ${REJECTION_REASONS[reason as keyof typeof REJECTION_REASONS]}`))
   }
+  if (summary.events !== null) lines.push(...eventsText(summary.events))
   if (summary.rejectedFile !== null) lines.push(`Rejected lines, with line, field and reason: ${summary.rejectedFile}`)
   return lines.join('\n')
 }

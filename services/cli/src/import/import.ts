@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { type Catalogue, contentOf } from '@weaklink/chains'
 import type { EventLog, NewRecord } from '@weaklink/event-log'
 import {
+  type EventCounts,
   encodeFact,
   type Fact,
   FILE_HEADER,
@@ -11,19 +12,22 @@ import {
   type Mapping,
   partitionOf,
   personOf,
+  type QueueLogReader,
   REJECTED_TOPIC,
   type RejectionReason,
 } from '@weaklink/interactions'
-import { InputError, type RowFormat } from '../input/index.ts'
+import { InputError } from '../input/index.ts'
 import type { Derivation } from '../run.ts'
 import type { Workspace } from '../workspace.ts'
-import { checkHeads, type LineBatch, readInteractions } from './interactions.ts'
+import { checkHeads, type ImportFormat, inOrder, type LineBatch, readInteractions } from './interactions.ts'
 import { RejectedFile, type RejectedLine } from './rejected-file.ts'
 
 export interface ImportOptions {
   readonly files: readonly string[]
-  readonly format?: RowFormat
+  readonly format?: ImportFormat
   readonly mapping?: Mapping
+  /** Reads the files that are queue logs. */
+  readonly queueLog: QueueLogReader
   /** Comes into force before the first interaction. Absent: the one in force stays. */
   readonly catalogue?: Catalogue
   /** `data`: when the import ends, it is as late as its newest interaction; `wall`: as late as it is. */
@@ -54,6 +58,8 @@ export interface ImportSummary {
   readonly rejectedBy: Readonly<Partial<Record<RejectionReason, number>>>
   /** Null where nothing was rejected. */
   readonly rejectedFile: string | null
+  /** Lines of queue logs that gave nothing, by event; null where there were none. */
+  readonly events: EventCounts | null
   /** The oldest and the newest instant read, RFC 3339; null where nothing was. */
   readonly from: string | null
   readonly to: string | null
@@ -91,7 +97,8 @@ export async function importFiles(
     )
   const rejectedFrom = await log.ranges(REJECTED_TOPIC)
 
-  await checkHeads(options.files, options)
+  const files = await inOrder(options.files, options.format)
+  await checkHeads(files, options)
   const writtenBefore = (await workspace.trackerStore.loadPositions()).filter((one) => one.logIdentity === identity)
   await tracker.settled()
   // A running tracker left nothing waiting: what it took in meanwhile is from others.
@@ -109,7 +116,7 @@ export async function importFiles(
   let oldestAt: number | null = null
   let newestAt: number | null = null
   let broken: InputError | null = null
-  for (const [k, file] of options.files.entries()) {
+  for (const [k, file] of files.entries()) {
     // One append is under way while the next lines are read.
     let appended: Promise<unknown> = Promise.resolve()
     try {
@@ -132,7 +139,7 @@ export async function importFiles(
         appended.catch(() => {})
         read += batch.rows
         interactions += records.length
-        options.onProgress({ phase: 'reading', part: (k + batch.part) / options.files.length, interactions })
+        options.onProgress({ phase: 'reading', part: (k + batch.part) / files.length, interactions })
       }
     } catch (error) {
       // A file that breaks off, or the third of four that is not there: the rest is still taken in.
@@ -165,6 +172,7 @@ export async function importFiles(
       conflicts: sum('conflicts'),
       rejected: Object.values(rejectedBy).reduce((total, n) => total + n, 0),
       rejectedBy,
+      events: countsOf(options.queueLog),
       rejectedFile: rejectedFile.isEmpty ? null : rejectedFile.path,
       from: instant(oldestAt),
       to: instant(newestAt),
@@ -177,6 +185,11 @@ export async function importFiles(
     },
     broken,
   }
+}
+
+function countsOf(reader: QueueLogReader): EventCounts | null {
+  const counts = reader.counts()
+  return Object.keys({ ...counts.ignored, ...counts.unknown }).length === 0 ? null : counts
 }
 
 function acceptedIn(positions: readonly { readonly accepted: number }[]): number {

@@ -7,13 +7,21 @@ import {
   InvalidMapping,
   identityMapping,
   type Mapping,
+  QueueLogReader,
   type Rejection,
   validate,
   withId,
 } from '@weaklink/interactions'
 import { InputError, type RowFormat, readRows } from '../input/index.ts'
+import { inOrderOfLog, isQueueLogName, readQueueLogFile } from './queue-log.ts'
 
-/** What one line of a file gave. A line may give several interactions, and a rejection for each that is none. */
+/** What a file may hold: rows, or the lines of Asterisk's queue log. */
+export type ImportFormat = RowFormat | 'queue-log'
+
+/**
+ * What one line of a file gave. A line may give several interactions, and a rejection for each that is none; one of a
+ * queue log may be about no caller, and give nothing.
+ */
 export type Line =
   | { readonly ok: true; readonly line: number; readonly interaction: Interaction }
   | { readonly ok: false; readonly line: number; readonly rejection: Rejection; readonly text: string }
@@ -27,10 +35,23 @@ export interface LineBatch {
 }
 
 export interface ReadInteractionsOptions {
-  readonly format?: RowFormat
+  readonly format?: ImportFormat
   readonly mapping?: Mapping
+  /** Remembers the calls from one file of a queue log to the next. */
+  readonly queueLog?: QueueLogReader
   /** The receipt that `at` is held against, epoch milliseconds. */
   readonly now: number
+}
+
+/** Whether a file is one of a queue log: by the format that was named, else by its name. */
+export function isQueueLog(path: string, format: ImportFormat | undefined): boolean {
+  return format === undefined ? isQueueLogName(path) : format === 'queue-log'
+}
+
+/** The files as they are to be read: those of a queue log last, and in the order of their lines. */
+export async function inOrder(paths: readonly string[], format: ImportFormat | undefined): Promise<string[]> {
+  const logs = paths.filter((path) => isQueueLog(path, format))
+  return [...paths.filter((path) => !isQueueLog(path, format)), ...(await inOrderOfLog(logs))]
 }
 
 /**
@@ -40,8 +61,20 @@ export interface ReadInteractionsOptions {
  * @throws InputError where the file ends before its end; everything before that was handed over
  */
 export async function* readInteractions(path: string, options: ReadInteractionsOptions): AsyncGenerator<LineBatch> {
+  const { format, mapping, queueLog = new QueueLogReader(), now } = options
+  if (format === 'queue-log' || isQueueLog(path, format)) yield* readQueueLogFile(path, queueLog, now)
+  else yield* readMappedRows(path, { ...(format === undefined ? {} : { format }), mapping, now })
+}
+
+async function* readMappedRows(
+  path: string,
+  {
+    format,
+    mapping,
+    now,
+  }: { readonly format?: RowFormat; readonly mapping: Mapping | undefined; readonly now: number },
+): AsyncGenerator<LineBatch> {
   const defaultId = createDefaultIds()
-  const { format, mapping } = options
   let fitted: Mapping | undefined
   for await (const { rows, columns, bytesRead, bytesTotal } of readRows(path, {
     ...(format === undefined ? {} : { format }),
@@ -55,7 +88,7 @@ export async function* readInteractions(path: string, options: ReadInteractionsO
         continue
       }
       for (const mapped of applyMapping(fitted, row.row)) {
-        const checked = mapped.ok ? validate(mapped.input, { receivedAt: options.now }) : mapped
+        const checked = mapped.ok ? validate(mapped.input, { receivedAt: now }) : mapped
         if (!checked.ok) lines.push({ ok: false, line: row.line, rejection: checked.rejection, text: row.text })
         else {
           const { interaction } = checked
@@ -79,9 +112,10 @@ export async function* readInteractions(path: string, options: ReadInteractionsO
  */
 export async function checkHeads(
   paths: readonly string[],
-  { format, mapping }: Omit<ReadInteractionsOptions, 'now'>,
+  { format, mapping }: Pick<ReadInteractionsOptions, 'format' | 'mapping'>,
 ): Promise<void> {
   for (const path of paths) {
+    if (format === 'queue-log' || isQueueLog(path, format)) continue
     if (!(statSync(path, { throwIfNoEntry: false })?.isFile() ?? false)) continue
     try {
       for await (const { columns } of readRows(path, {
