@@ -52,6 +52,14 @@ export async function askText(
   return reply.type(contentType).send(Readable.from(all(), { objectMode: false }))
 }
 
+/** The store, for what is asked on behalf of several requests: each query has as long as a request has. */
+export function timeLimited(store: Store, queryMs: number): Store {
+  return {
+    ...store,
+    query: (sql, params, options) => store.query(sql, params, { ...options, signal: AbortSignal.timeout(queryMs) }),
+  }
+}
+
 /** The store, for as long as somebody listens and the time is not up. */
 function listening({ store, queryMs }: Source, request: FastifyRequest, reply: FastifyReply) {
   const gone = new AbortController()

@@ -1,17 +1,18 @@
-import type { Store } from '@weaklink/clickhouse'
-import { aggregatesState } from '@weaklink/reports'
 import type { FastifyInstance } from 'fastify'
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client'
 import type { DropReason } from './live/client.ts'
 
 /** What the live stream tells of its clients. */
 export interface LiveMetrics {
-  connected(): void
+  /** @param route of the stream */
+  connected(route: string): void
   left(): void
   dropped(reason: DropReason): void
 }
 
 export const LIVE_ROUTE = '/api/v1/live'
+
+const DROP_REASONS: readonly DropReason[] = ['slow', 'stalled', 'failed']
 
 /** Counts and times every request of this server, and makes what the live stream counts. */
 export function observe(server: FastifyInstance, registry: Registry): LiveMetrics {
@@ -31,8 +32,8 @@ export function observe(server: FastifyInstance, registry: Registry): LiveMetric
   })
   server.addHook('onResponse', async (request, reply) => {
     const labels = { route: request.routeOptions.url ?? '', status: String(reply.statusCode) }
-    // It was counted when it began.
-    if (labels.route === LIVE_ROUTE && reply.statusCode === 200) return
+    // A stream was counted when it began, and how long somebody listened is no duration of ours.
+    if (String(reply.raw.getHeader('content-type')).startsWith('text/event-stream')) return
     requests.inc(labels)
     seconds.observe(labels, reply.elapsedTime / 1_000)
   })
@@ -43,28 +44,14 @@ export function observe(server: FastifyInstance, registry: Registry): LiveMetric
     labelNames: ['reason'],
     registers,
   })
+  // From the start, so that a rate sees the first one.
+  for (const reason of DROP_REASONS) dropped.inc({ reason }, 0)
   return {
-    connected() {
-      requests.inc({ route: LIVE_ROUTE, status: '200' })
+    connected(route) {
+      requests.inc({ route, status: '200' })
       clients.inc()
     },
     left: () => clients.dec(),
     dropped: (reason) => dropped.inc({ reason }),
   }
-}
-
-/** How old the aggregates are that reports are read from, looked up when somebody asks; absent where nobody can say. */
-export function observeAggregates(store: Store, registry: Registry): void {
-  const age = new Gauge({
-    name: 'weaklink_aggregates_age_seconds',
-    help: 'How long ago the chains were read that the aggregates count; a refresh every 46 s makes them anew.',
-    registers: [registry],
-    async collect() {
-      this.reset()
-      const state = await aggregatesState(store).catch(() => null)
-      if (state?.ageMs != null) this.set(state.ageMs / 1_000)
-      else this.remove()
-    },
-  })
-  age.reset()
 }

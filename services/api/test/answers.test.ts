@@ -274,6 +274,7 @@ describe('keys', () => {
     'customers/anna',
     'touchpoints',
     'live?lastEventId=x',
+    'live/waiting',
   ]
   test.each(routes)('%s lets in who may read, and nobody else', async (route) => {
     const url = `${running.url}/api/v1/${route}`
@@ -281,7 +282,7 @@ describe('keys', () => {
     expect([without.status, without.headers.get('www-authenticate')]).toEqual([401, 'Bearer realm="weaklink"'])
     expect((await running.get(`/api/v1/${route}`, 'guessed')).status).toBe(401)
     expect((await running.get(`/api/v1/${route}`, KEYS.write)).status).toBe(403)
-    const let_in = route.startsWith('live') ? 400 : 200
+    const let_in = route.startsWith('live?') ? 400 : 200
     expect((await running.get(`/api/v1/${route}`, KEYS.admin)).status).toBe(let_in)
     expect((await fetch(`${url}${route.includes('?') ? '&' : '?'}key=${KEYS.read}`)).status).toBe(let_in)
   })
@@ -337,6 +338,7 @@ test('/openapi.json describes every route, with an example of its answer', async
     '/api/v1/chains',
     '/api/v1/customers/{id}',
     '/api/v1/live',
+    '/api/v1/live/waiting',
     ...QUESTIONS.map(({ name }) => `/api/v1/reports/${name}`).sort(),
     '/api/v1/sql',
     '/api/v1/touchpoints',
@@ -366,6 +368,7 @@ test('/openapi.json describes every route, with an example of its answer', async
     'format',
   ])
   expect(names('/api/v1/customers/{id}')).toEqual(['id'])
+  expect(names('/api/v1/live/waiting')).toEqual(['queue', 'touchpoint', 'longerThan', 'limit', 'stream'])
   expect(names('/api/v1/live')).toEqual(['types', 'customer', 'touchpoint', 'lastEventId', 'last-event-id'])
 })
 

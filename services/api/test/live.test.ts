@@ -272,7 +272,7 @@ describe('calls that wait', () => {
     await live.log.put(call('q1', 'call_queue', now, { queue: 'sales' }), call('q1', 'call_queue', now))
     await live.log.put(call('early', 'call_menu', now - 5), call('other', 'call_answer', now, { episode: 'call-2' }))
     await live.log.put(
-      call('w1', 'call_wait', now + 9_000, { outcome: 'abandoned' }),
+      call('w1', 'call_wait', now + 9_000, { outcome: 'abandoned', queue: 'sales' }),
       call('a1', 'call_answer', now + 9_001),
     )
     await live.log.put(
@@ -321,7 +321,7 @@ describe('calls that wait', () => {
     await live.log.put({ ...met('q1', { anonymousId: '+7916', touchpoint: 'call_queue', at: now, episode: 'c' }) })
     await listener.has(2, 'waiting')
     await live.log.put(
-      met('a1', { customer: 'anna', anonymousId: '+7916', touchpoint: 'call_answer', at: now, episode: 'c' }),
+      met('a1', { customer: 'anna', anonymousId: '+7916', touchpoint: 'call_answer', at: now + 1, episode: 'c' }),
     )
     await listener.has(3, 'waiting')
     expect(states(listener).slice(1)).toEqual([

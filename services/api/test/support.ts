@@ -39,7 +39,10 @@ export function storeAt(port: number): Store {
   return connect({ url: `http://127.0.0.1:${port}`, database: 'weaklink' })
 }
 
-export async function startApi(options: Pick<ApiOptions, 'store' | 'log'> & Partial<ApiOptions>): Promise<Running> {
+export async function startApi(
+  options: Pick<ApiOptions, 'store' | 'log'> & Partial<ApiOptions>,
+  port = 0,
+): Promise<Running> {
   const environment = {
     WEAKLINK_READ_KEYS: KEYS.read,
     WEAKLINK_WRITE_KEYS: KEYS.write,
@@ -50,7 +53,7 @@ export async function startApi(options: Pick<ApiOptions, 'store' | 'log'> & Part
   const server = await httpServer({ keys, registry, notReady: () => null })
   const [revised, refused] = [listeners<RevisedCustomer>(), listeners<readonly Refused[]>()]
   await server.register(api({ keys, registry, revised: revised.add, refused: refused.add, ...options }))
-  const url = await server.listen({ host: '127.0.0.1', port: 0 })
+  const url = await server.listen({ host: '127.0.0.1', port })
   const get = (path: string, key: string = KEYS.read) =>
     fetch(url + path, { headers: { authorization: `Bearer ${key}` } })
   return {

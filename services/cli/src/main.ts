@@ -1,4 +1,5 @@
 import { Command, CommanderError, Option } from 'commander'
+import { alertsCommand } from './commands/alerts.ts'
 import { catalogueCommand } from './commands/catalogue.ts'
 import { chainCommand } from './commands/chain.ts'
 import { demoCommand } from './commands/demo.ts'
@@ -14,6 +15,7 @@ import { sqlCommand } from './commands/sql.ts'
 import { tailCommand } from './commands/tail.ts'
 import { unlinkCommand } from './commands/unlink.ts'
 import { upCommand } from './commands/up.ts'
+import { waitingCommand } from './commands/waiting.ts'
 import { explain } from './explain.ts'
 import { withoutCommands } from './terminal.ts'
 
@@ -43,6 +45,7 @@ for (const command of [
   upCommand(),
   sendCommand(),
   tailCommand(),
+  waitingCommand(),
   initCommand(),
   importCommand(),
   reportCommand(),
@@ -52,13 +55,14 @@ for (const command of [
   rebuildCommand(),
   unlinkCommand(),
   rejectedCommand(),
+  alertsCommand(),
   doctorCommand(),
   migrateCommand(),
   demoCommand(),
 ]) {
   program.addCommand(command)
 }
-for (const command of [program, ...program.commands.flatMap((one) => [one, ...one.commands])]) {
+for (const command of withAllBelow(program)) {
   command.exitOverride().configureHelp({ showGlobalOptions: true }).showHelpAfterError('(add --help for what it takes)')
 }
 
@@ -78,4 +82,8 @@ try {
     process.stderr.write(`${withoutCommands(message)}\n`)
     process.exitCode = exitCode
   }
+}
+
+function withAllBelow(command: Command): Command[] {
+  return [command, ...command.commands.flatMap(withAllBelow)]
 }

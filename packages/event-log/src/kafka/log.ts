@@ -69,6 +69,8 @@ class ProtocolLog implements KafkaLog {
   readonly #consumers = new Set<Consumer>()
   readonly #place: string
   #admin: Promise<Admin> | null = null
+  /** Those that are not asked any more, until they are disconnected. */
+  readonly #retired = new Set<Promise<Admin>>()
   #reading: Promise<unknown> | null = null
   /** Of topics that were described: their number of partitions never changes. */
   readonly #known = new Map<string, TopicDescription>()
@@ -225,8 +227,8 @@ class ProtocolLog implements KafkaLog {
     this.#closed ??= (async () => {
       await Promise.all(Array.from(this.#consumers, (consumer) => consumer.stop()))
       await this.#appender.close()
-      const admin = await this.#admin?.catch(() => null)
-      await admin?.disconnect().catch(() => {})
+      if (this.#admin !== null) this.#retired.add(this.#admin)
+      await Promise.all(Array.from(this.#retired, (admin) => this.#retire(admin)))
       await this.#reader.disconnect().catch(() => {})
     })()
     return this.#closed
@@ -341,8 +343,12 @@ class ProtocolLog implements KafkaLog {
     this.#admin = null
     if (admin === null) return
     // Others may still be waiting for its answers.
-    const retire = () => admin.then((one) => one.disconnect()).catch(() => {})
-    setTimeout(retire, 2 * REQUEST_MS).unref()
+    this.#retired.add(admin)
+    setTimeout(() => this.#retire(admin), 2 * REQUEST_MS).unref()
+  }
+
+  async #retire(admin: Promise<Admin>): Promise<void> {
+    if (this.#retired.delete(admin)) await admin.then((one) => one.disconnect()).catch(() => {})
   }
 
   #check(topic: string): void {

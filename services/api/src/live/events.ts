@@ -117,7 +117,9 @@ const waiting = z
       })
       .describe('It waits no more.'),
   ])
-  .describe('Calls in a queue. `call_queue` begins a wait; whatever comes later in the episode ends it.')
+  .describe(
+    'Calls in a queue. `call_queue` begins a wait; its `call_wait` ends it, or whatever comes later in the call.',
+  )
 
 const gap = z
   .object({

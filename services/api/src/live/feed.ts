@@ -1,25 +1,37 @@
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises'
-import { LONGEST_WAIT_MS, Waiting } from '@weaklink/chains'
-import { type EventLog, type LogRecord, offsetSince, PositionOutOfRangeError } from '@weaklink/event-log'
+import { concernsWaiting, Waiting, type WaitingCall, type WaitingChange } from '@weaklink/chains'
+import { type EventLog, type LogRecord, PositionOutOfRangeError } from '@weaklink/event-log'
 import { BREAKS_TOPIC, type Fact, INTERACTIONS_TOPIC } from '@weaklink/interactions'
 import { Problem } from '@weaklink/runtime'
 import type { FastifyBaseLogger } from 'fastify'
 import { type Client, type Framed, wants } from './client.ts'
 import { type Cursor, cursorText, type Gap, placeAfter, rangesOf, type Topics, topicsOf } from './cursor.ts'
 import { frame, type LiveEvent, notice } from './events.ts'
-import { eventOfBreak, eventOfFact, eventOfRejected, factOf } from './records.ts'
+import { lookBack } from './look-back.ts'
+import { eventOfBreak, eventOfFact, eventOfRejected, factIn, isCopy } from './records.ts'
 import { callOf, eventOfWaiting } from './waiting.ts'
 
 /** How often the end of the log is looked at: other processes append to it too, and nothing tells of that. */
 const POLL_MS = 50
+/** How often it is looked whether what was asked for is read by now. */
+const NEXT_MS = 5
 const READ_RECORDS = 500
 /** Events are handed on in pieces of about this many characters, so that connections can take one before the next. */
 const SLICE = 131_072
+/** So long it goes on reading after the last client left: looking back an hour anew costs seconds where the log is busy. */
+const LINGER_MS = 60_000
 /** A client that is at most so many records behind the reader joins it: what comes meanwhile is held for it. */
 const NEARLY_THERE = 1_000
 
+export interface Watcher {
+  changed(changes: readonly WaitingChange[]): void
+  /** The log cannot be read any more: what changes from here on is not told. */
+  failed(): void
+}
+
 /**
- * Reads the end of the log once for all live clients. It reads only while there are clients.
+ * Reads the end of the log once for all live clients. It reads while there are clients, and for a minute after; without
+ * any it parses only what may say that somebody waits.
  *
  *     a client:  ready ──▶ (catching up: reads by itself, at its own pace ──▶ holding) ──▶ live
  *
@@ -33,7 +45,10 @@ export class Feed {
   readonly #clients = new Set<Client>()
   /** Those that get what the reader reads. */
   readonly #joined = new Set<Client>()
+  /** Those who want to know of every wait that begins or ends. */
+  readonly #watchers = new Set<Watcher>()
   #entered = 0
+  #leftAt = Number.NEGATIVE_INFINITY
   #reading: Promise<void> | null = null
   #stopped: Promise<void> = Promise.resolve()
   #closed = false
@@ -45,11 +60,6 @@ export class Feed {
     this.#log = log
     this.#logger = logger
     this.#heartbeatMs = heartbeatMs
-  }
-
-  /** How many have entered and not left. */
-  get entered(): number {
-    return this.#entered
   }
 
   /** Breaks stand in the log: nobody else need tell them. */
@@ -72,6 +82,31 @@ export class Feed {
 
   leave(): void {
     this.#entered -= 1
+    this.#leftAt = performance.now()
+  }
+
+  /**
+   * Who waits, by all that the log has taken in before this was asked. Only for who has entered.
+   *
+   * @throws LogError, Problem 503 where the log cannot be read
+   */
+  async waiting(): Promise<WaitingCall[]> {
+    const ends = (await rangesOf(this.#log, this.#topics)).map(({ end }) => end)
+    while (
+      this.#topics.parts.some(({ topic }, index) => topic === INTERACTIONS_TOPIC && this.#place[index]! < ends[index]!)
+    ) {
+      if (this.#reading === null || this.#closed)
+        throw new Problem(503, 'The log cannot be read at the moment.', { retryAfter: 1 })
+      await sleep(NEXT_MS)
+    }
+    this.#change(this.#waiting.expire(Date.now()))
+    return this.#waiting.calls()
+  }
+
+  /** Tells of every wait that begins or ends from now on; only for who has entered. Answers how to stop. */
+  watch(watcher: Watcher): () => void {
+    this.#watchers.add(watcher)
+    return () => this.#watchers.delete(watcher)
   }
 
   /** Sends to a client what happens from now on, or from its cursor on, until it is gone. */
@@ -111,8 +146,10 @@ export class Feed {
   async #start(): Promise<void> {
     try {
       this.#topics = await topicsOf(this.#log)
-      this.#place = (await rangesOf(this.#log, this.#topics)).map(({ end }) => end)
-      this.#waiting = await this.#lookBack()
+      const ranges = await rangesOf(this.#log, this.#topics)
+      this.#place = ranges.map(({ end }) => end)
+      const interactions = ranges.filter((_, index) => this.#topics.parts[index]?.topic === INTERACTIONS_TOPIC)
+      this.#waiting = await lookBack(this.#log, interactions, Date.now())
       this.#stopped = this.#read()
     } catch (error) {
       this.#reading = null
@@ -120,31 +157,10 @@ export class Feed {
     }
   }
 
-  /** The calls that wait already. */
-  async #lookBack(): Promise<Waiting> {
-    const waiting = new Waiting()
-    const now = Date.now()
-    for (const range of await this.#log.ranges(INTERACTIONS_TOPIC)) {
-      const end = this.#place[range.partition] ?? 0
-      let position = await offsetSince(this.#log, INTERACTIONS_TOPIC, range, now - LONGEST_WAIT_MS)
-      while (position < end) {
-        const wanted = Math.min(READ_RECORDS, end - position)
-        const records = await this.#log.read(INTERACTIONS_TOPIC, range.partition, position, wanted)
-        for (const record of records) {
-          const fact = factOf(record)
-          if (fact?.kind === 'interaction') waiting.meet(fact.interaction, now)
-        }
-        position = (records.at(-1)?.offset ?? end) + 1
-        await nextTurn()
-      }
-    }
-    return waiting
-  }
-
   async #read(): Promise<void> {
     let heartbeatAt = Date.now() + this.#heartbeatMs
     try {
-      while (this.#entered > 0 && !this.#closed) {
+      while (this.#isWanted() && !this.#closed) {
         const busy = await this.#readOnce()
         if (Date.now() >= heartbeatAt) {
           heartbeatAt = Date.now() + this.#heartbeatMs
@@ -155,8 +171,13 @@ export class Feed {
     } catch (error) {
       this.#logger.error({ err: error }, 'the log cannot be read for the live stream')
       for (const client of this.#clients) client.drop('failed')
+      for (const watcher of this.#watchers) watcher.failed()
     }
     this.#reading = null
+  }
+
+  #isWanted(): boolean {
+    return this.#entered > 0 || performance.now() < this.#leftAt + LINGER_MS
   }
 
   /** Whether there was anything. */
@@ -171,12 +192,19 @@ export class Feed {
       if (this.#place[index]! >= end) continue
       const records = await this.#readPart(index, this.#place[index]!, end)
       busy ||= records.length > 0
+      if (records.length === 0) await this.#passNothing(index, end)
       for (const events of this.#slices(index, records, this.#place, this.#waiting)) {
         for (const client of this.#joined) client.take(events)
         await nextTurn()
       }
     }
     return busy
+  }
+
+  /** There is nothing before `end`, unless the log dropped it just now: the ranges then say so. */
+  async #passNothing(index: number, end: number): Promise<void> {
+    const { start } = (await rangesOf(this.#log, this.#topics))[index]!
+    if (start <= this.#place[index]!) this.#place[index] = end
   }
 
   /** The next records before `end`. None also where the position was dropped just now: the ranges then say so. */
@@ -192,7 +220,11 @@ export class Feed {
     }
   }
 
-  /** The events of records in pieces, each with the place moved to behind it. */
+  /**
+   * The events of records in pieces, each with the place moved to behind it.
+   *
+   * @param waiting of the reader; null for a client that catches up
+   */
   *#slices(
     index: number,
     records: readonly LogRecord[],
@@ -204,15 +236,20 @@ export class Feed {
     let length = 0
     for (const record of records) {
       place[index] = record.offset + 1
-      const fact = topic === INTERACTIONS_TOPIC ? factOf(record) : null
-      const event = eventIn(topic, record, fact)
+      const isShown = waiting === null || this.#joined.size > 0
+      const concerns = waiting !== null && topic === INTERACTIONS_TOPIC && concernsWaiting(record)
+      if (!isShown && !concerns) continue
+      const fact = topic === INTERACTIONS_TOPIC ? factIn(record) : null
+      const event = isShown ? eventIn(topic, record, fact) : null
       if (event !== null) {
         const text = frame(event.type, event.data, cursorText(this.#topics, place))
         slice.push({ event, text })
         length += text.length
       }
-      if (waiting !== null && fact?.kind === 'interaction') {
-        slice.push(...waiting.meet(fact.interaction, Date.now()).map((change) => framedOf(eventOfWaiting(change))))
+      if (concerns && fact !== null) {
+        const changes = waiting.take(fact, Date.now())
+        slice.push(...changes.map((change) => framedOf(eventOfWaiting(change))))
+        this.#tellWatchers(changes)
       }
       if (length < SLICE) continue
       yield slice
@@ -220,6 +257,16 @@ export class Feed {
       length = 0
     }
     yield slice
+  }
+
+  /** What changed otherwise than by a record. */
+  #change(changes: readonly WaitingChange[]): void {
+    this.tell(changes.map(eventOfWaiting))
+    this.#tellWatchers(changes)
+  }
+
+  #tellWatchers(changes: readonly WaitingChange[]): void {
+    if (changes.length > 0) for (const watcher of this.#watchers) watcher.changed(changes)
   }
 
   /** The client gets what the reader reads from here on, and first who waits now. */
@@ -284,7 +331,7 @@ export class Feed {
 
   /** Clients that hear nothing, because they want little, learn how far they have come. */
   #beat(): void {
-    this.tell(this.#waiting.expire(Date.now()).map(eventOfWaiting))
+    this.#change(this.#waiting.expire(Date.now()))
     const id = cursorText(this.#topics, this.#place)
     for (const client of this.#clients) {
       client.send(this.#joined.has(client) ? `: heartbeat\nid: ${id}\n\n` : ': heartbeat\n\n')
@@ -293,7 +340,7 @@ export class Feed {
 }
 
 function eventIn(topic: string, record: LogRecord, fact: Fact | null): LiveEvent | null {
-  if (topic === INTERACTIONS_TOPIC) return fact === null ? null : eventOfFact(fact, record)
+  if (topic === INTERACTIONS_TOPIC) return fact === null || isCopy(record) ? null : eventOfFact(fact, record)
   return topic === BREAKS_TOPIC ? eventOfBreak(record) : eventOfRejected(record)
 }
 

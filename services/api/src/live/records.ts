@@ -7,14 +7,15 @@ import { eventOf, instantText, type LiveEvent } from './events.ts'
 /** How much of a rejected record is shown. */
 const MAX_VALUE = 2_000
 
-/**
- * What a record of the interactions log says. Null where it is nothing (that comes again as `rejected`), and where it is a
- * copy, under the customer, of what somebody did while anonymous.
- */
-export function factOf(record: LogRecord): Fact | null {
-  if (record.headers[LINK_HEADER] !== undefined) return null
+/** What a record of the interactions log says. Null where it is nothing (that comes again as `rejected`). */
+export function factIn(record: LogRecord): Fact | null {
   const decoded = decodeFact(record, record.timestamp)
   return decoded.ok ? decoded.fact : null
+}
+
+/** Whether a record is a copy, under the customer, of what somebody did while anonymous. It is not shown. */
+export function isCopy({ headers }: LogRecord): boolean {
+  return headers[LINK_HEADER] !== undefined
 }
 
 /** The event of a record of the interactions log, null for ticks and the like, which are not shown. */

@@ -1,20 +1,18 @@
-import type { OutgoingHttpHeaders } from 'node:http'
-import { LogError } from '@weaklink/event-log'
-import { Problem } from '@weaklink/runtime'
 import type { FastifyInstance } from 'fastify'
 import { z } from 'zod'
 import { LIVE_ROUTE, type LiveMetrics } from '../metrics.ts'
 import type { ApiLimits, ApiOptions } from '../options.ts'
 import { badParameter, type Given, parametersOf } from '../parameters.ts'
 import { errors } from '../routes/description.ts'
+import { waitingRoute } from '../routes/waiting.ts'
+import { Board } from './board.ts'
 import { Breaks } from './breaks.ts'
-import { Client, type Wanted } from './client.ts'
+import type { Wanted } from './client.ts'
 import { type Cursor, parseCursor } from './cursor.ts'
 import { EVENT_TYPES, type EventType, liveEventSchema } from './events.ts'
 import { Feed } from './feed.ts'
 import { eventOfRefused } from './records.ts'
-
-const RETRY_AFTER_SECONDS = 2
+import { Streams } from './streams.ts'
 
 const parameters = z.object({
   types: z
@@ -40,9 +38,16 @@ once, in the order of the log; \`gap\` says where the log no longer holds them. 
 connected. So is \`break\` where the log has no topic for breaks; where it has, a \`break\` may come twice after a crash. A client that does not keep up is dropped, and goes on with its last id. \`?key=\` takes the key where a
 header cannot be set, as in a browser's EventSource.`
 
-/** What happens, as it happens. */
-export function liveRoute(server: FastifyInstance, options: ApiOptions, limits: ApiLimits, metrics: LiveMetrics): void {
+/** What happens, as it happens, and who waits now. */
+export function liveRoutes(
+  server: FastifyInstance,
+  options: ApiOptions,
+  limits: ApiLimits,
+  metrics: LiveMetrics,
+): void {
   const feed = new Feed(options.log, server.log, limits.heartbeatMs)
+  const streams = new Streams(feed, limits, metrics)
+  const board = new Board(feed, options.store, server.log, limits.heartbeatMs)
   const breaks = new Breaks()
   const stopListening = [
     options.revised?.((row) => {
@@ -52,8 +57,9 @@ export function liveRoute(server: FastifyInstance, options: ApiOptions, limits: 
   ]
   server.addHook('preClose', async () => {
     for (const stop of stopListening) stop?.()
-    await feed.close()
+    await Promise.all([board.close(), feed.close()])
   })
+  waitingRoute(server, board, streams)
 
   server.get(
     LIVE_ROUTE,
@@ -77,29 +83,7 @@ export function liveRoute(server: FastifyInstance, options: ApiOptions, limits: 
       const given = parametersOf(parameters, request.query)
       const wanted = wantedOf(given)
       const cursor = cursorOf(request.headers['last-event-id'], given.lastEventId)
-      if (feed.entered >= limits.liveClients) {
-        throw new Problem(503, `There are ${limits.liveClients} live clients already; one more is too many.`, {
-          retryAfter: RETRY_AFTER_SECONDS,
-        })
-      }
-      await feed.enter().catch((error: unknown) => {
-        if (!(error instanceof LogError)) throw error
-        request.log.warn({ err: error }, 'the log cannot be read for the live stream')
-        throw new Problem(503, 'The log cannot be read at the moment.', { retryAfter: RETRY_AFTER_SECONDS })
-      })
-      reply.hijack()
-      const client = new Client(reply.raw, wanted, limits, metrics.dropped)
-      metrics.connected()
-      reply.raw.writeHead(200, {
-        ...(reply.getHeaders() as OutgoingHttpHeaders),
-        'content-type': 'text/event-stream; charset=utf-8',
-        'cache-control': 'no-cache, no-transform',
-        // A proxy that collects what we send would make it anything but live.
-        'x-accel-buffering': 'no',
-      })
-      await feed.follow(client, cursor)
-      metrics.left()
-      feed.leave()
+      await streams.answer(request, reply, wanted, (client) => feed.follow(client, cursor))
     },
   )
 }

@@ -10,13 +10,19 @@ export function eventOfWaiting(change: WaitingChange): LiveEvent {
   const { state, call } = change
   const people = [call.customer, call.anonymousId]
   if (state === 'began') return eventOf('waiting', people, call.touchpoint, { state, ...callOf(call) })
-  const { by } = change
-  return eventOf('waiting', [...people, by?.customer, by?.anonymousId], call.touchpoint, {
+  return eventOf('waiting', [...people, change.by?.customer, change.by?.anonymousId], call.touchpoint, {
     state,
     ...callOf(call),
+    ...endOf(change),
+  })
+}
+
+/** How a wait ended. How long it was says the one who counted it, where that came: their clock may have jumped meanwhile. */
+export function endOf({ call, by }: Extract<WaitingChange, { readonly state: 'ended' }>) {
+  return {
     endedAt: by === null ? null : instantText(by.at),
     endedBy: by?.touchpoint ?? null,
     outcome: by?.outcome ?? null,
-    waitedMs: by === null ? null : by.at - call.since,
-  })
+    waitedMs: by === null ? null : (by.waitMs ?? Math.max(0, by.at - call.since)),
+  }
 }

@@ -40,6 +40,7 @@ Times are UTC. A connection that is lost is made again and goes on where it was.
       let lost = false
       const events = liveEvents({
         target: () => targetOf(command, 'ask'),
+        route: '/api/v1/live',
         filter: { types: type, customer, touchpoint },
         sinceStart,
         signal: ending.signal,

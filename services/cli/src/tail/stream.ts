@@ -4,7 +4,7 @@ import { EventSourceParserStream } from 'eventsource-parser/stream'
 import { connectionFault, refusalOf, type Target } from '../target.ts'
 import { CommandError } from '../terminal.ts'
 
-/** One event of `GET /api/v1/live`. */
+/** One event of a stream. */
 export interface LiveEvent {
   readonly event: string
   readonly id: string | undefined
@@ -14,7 +14,10 @@ export interface LiveEvent {
 export interface StreamOptions {
   /** Asked before each connection: a service that was started again may be elsewhere. */
   readonly target: () => Promise<Target>
-  readonly filter: Readonly<Record<string, string | undefined>>
+  /** Its path. */
+  readonly route: string
+  /** Its parameters. */
+  readonly filter: Readonly<Record<string, string | readonly string[] | undefined>>
   /** From the oldest record of the log on, instead of from now on. */
   readonly sinceStart: boolean
   readonly signal: AbortSignal
@@ -61,7 +64,7 @@ type Opened =
   /** `final`: no further attempt can do better. */
   | { readonly why: string; readonly final: boolean; readonly afterMs: number | null }
 
-async function open({ target, filter, signal }: StreamOptions, lastId: string | undefined): Promise<Opened> {
+async function open({ target, route, filter, signal }: StreamOptions, lastId: string | undefined): Promise<Opened> {
   let where: Target
   try {
     where = await target()
@@ -71,8 +74,7 @@ async function open({ target, filter, signal }: StreamOptions, lastId: string | 
       return { why: error.message, final: false, afterMs: null }
     throw error
   }
-  const url = new URL(`${where.url}/api/v1/live`)
-  for (const [name, value] of Object.entries(filter)) if (value !== undefined) url.searchParams.set(name, value)
+  const url = urlOf(where, route, filter)
   let response: Response
   try {
     response = await fetch(url, {
@@ -84,12 +86,24 @@ async function open({ target, filter, signal }: StreamOptions, lastId: string | 
       signal,
     })
   } catch (error) {
-    const why = `Nothing answers at ${where.url} (${connectionFault(error)}). Is it the right address? Start one with "weaklink up".`
-    return { why, final: false, afterMs: null }
+    return { why: nothingAnswers(where, error), final: false, afterMs: null }
   }
   if (response.ok && response.body !== null) return { events: eventsOf(response.body) }
   const why = `${where.url} refuses: ${await refusalOf(response)}`
   return { why, final: response.status < 500 && response.status !== 429, afterMs: retryAfterMs(response) }
+}
+
+/** The address of a question. */
+export function urlOf({ url }: Target, route: string, parameters: StreamOptions['filter']): URL {
+  const address = new URL(url + route)
+  for (const [name, values] of Object.entries(parameters)) {
+    for (const value of [values ?? []].flat()) address.searchParams.append(name, value)
+  }
+  return address
+}
+
+export function nothingAnswers({ url }: Target, error: unknown): string {
+  return `Nothing answers at ${url} (${connectionFault(error)}). Is it the right address? Start one with "weaklink up".`
 }
 
 async function* eventsOf(body: ReadableStream<Uint8Array>): AsyncGenerator<LiveEvent> {
