@@ -4,6 +4,7 @@ import { writeFileSync } from 'node:fs'
 import { stringify } from 'yaml'
 import { breakJsonSchema, catalogueJsonSchema } from '../packages/chains/src/index.ts'
 import { interactionJsonSchema, mappingJsonSchema } from '../packages/interactions/src/index.ts'
+import { alertsJsonSchema } from '../services/alerts/src/alerts-file.ts'
 import { asyncApi } from './asyncapi.ts'
 
 const schemas = {
@@ -11,6 +12,7 @@ const schemas = {
   mapping: mappingJsonSchema(),
   touchpoints: catalogueJsonSchema(),
   break: breakJsonSchema(),
+  alerts: alertsJsonSchema(),
 }
 for (const [name, schema] of Object.entries(schemas)) {
   writeFileSync(new URL(`../docs/schemas/${name}.schema.json`, import.meta.url), `${JSON.stringify(schema, null, 2)}\n`)

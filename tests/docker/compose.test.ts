@@ -6,6 +6,7 @@ import { describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
 import { startBroker } from '../../infra/kafka/broker.ts'
 import { freePorts } from '../../infra/kafka/ports.ts'
+import { DEFAULT_PORT } from '../../services/cli/src/up/http.ts'
 import { openKafka } from '../../services/cli/src/workspace.ts'
 import { describeWithJava } from '../support/kafka.ts'
 import { buildContext, instructionsOf, ROOT } from './context.ts'
@@ -21,12 +22,19 @@ interface Service {
   readonly ports?: readonly string[]
   readonly volumes?: readonly string[]
   readonly command?: readonly string[]
+  readonly profiles?: readonly string[]
+  readonly secrets?: readonly string[]
   readonly depends_on?: Readonly<Record<string, { readonly condition: string }>>
   readonly build?: { readonly context: string; readonly dockerfile: string }
   readonly deploy?: {
     readonly replicas?: number
     readonly resources?: { readonly limits?: { readonly memory: string } }
   }
+}
+
+interface Scrape {
+  readonly authorization: { readonly credentials_file: string }
+  readonly dns_sd_configs: readonly { readonly names: readonly string[]; readonly port: number }[]
 }
 
 const text = readFileSync(join(ROOT, 'docker-compose.yml'), 'utf8')
@@ -40,6 +48,7 @@ const file = parse(
   { merge: true },
 ) as {
   services: Record<string, Service>
+  secrets: Record<string, { readonly environment: string }>
 }
 const services = Object.entries(file.services)
 const [ours, others] = [
@@ -59,7 +68,13 @@ describe('docker-compose.yml', () => {
   })
 
   it('has the services that are promised', () => {
-    expect(Object.keys(file.services).sort()).toEqual(['api', 'clickhouse', 'collector', 'kafka', 'migrate', 'tracker'])
+    const always = ['api', 'clickhouse', 'collector', 'kafka', 'migrate', 'tracker']
+    const monitoring = ['alertmanager', 'grafana', 'prometheus']
+    const named = (isAlways: boolean) =>
+      services.flatMap(([name, { profiles }]) => ((profiles === undefined) === isAlways ? name : [])).sort()
+    expect(named(true)).toEqual(always)
+    expect(named(false)).toEqual(monitoring)
+    for (const name of monitoring) expect(file.services[name]?.profiles).toEqual(['monitoring'])
     expect(file.services.tracker?.deploy?.replicas).toBe(2)
     for (const name of ['collector', 'tracker', 'api'])
       expect(file.services[name]?.command).toEqual(['up', '--services', name])
@@ -79,7 +94,7 @@ describe('docker-compose.yml', () => {
 
   it.each(services)('%s: a pinned image, a limit of memory, a health check, a restart policy', (name, service) => {
     const tag = service.image.split(':')[1]
-    expect(tag).toMatch(/^\d+\.\d+(\.\d+)*$/)
+    expect(tag).toMatch(/^v?\d+\.\d+(\.\d+)*$/)
     expect(service.deploy?.resources?.limits?.memory).toMatch(/^\d+[mg]$/)
     expect(service.stop_grace_period).toMatch(/^\d+s$/)
     const isOnce = name === 'migrate'
@@ -100,6 +115,21 @@ describe('docker-compose.yml', () => {
         if (source.startsWith('.')) expect(statSync(join(ROOT, source)).isFile(), source).toBe(true)
       }
     }
+  })
+
+  it('Prometheus asks with the key that everybody who is asked knows', () => {
+    expect(file.services.prometheus?.secrets).toEqual(['metrics-key'])
+    expect(file.secrets['metrics-key']?.environment).toBe('WEAKLINK_METRICS_KEY')
+    const config = readFileSync(join(ROOT, 'infra/prometheus/prometheus.yml'), 'utf8')
+    const [scrape] = (parse(config) as { scrape_configs: Scrape[] }).scrape_configs
+    expect(scrape?.authorization.credentials_file).toBe('/run/secrets/metrics-key')
+    const [found] = scrape?.dns_sd_configs ?? []
+    for (const [name, { command = [], environment = {} }] of ours) {
+      if (command[0] !== 'up') continue
+      expect(found?.names).toContain(name)
+      expect(String(environment.WEAKLINK_READ_KEYS).split(',')).toContain('secret-of-WEAKLINK_METRICS_KEY')
+    }
+    expect(found?.port).toBe(DEFAULT_PORT)
   })
 
   it.each(ours)('%s: from our Dockerfile, where the others are', (_, { build, environment = {} }) => {

@@ -8,7 +8,7 @@ import Fastify, {
   LogController,
 } from 'fastify'
 import { jsonSchemaTransform, serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod'
-import type { Registry } from 'prom-client'
+import { Gauge, type Registry } from 'prom-client'
 import { type KeyRing, requireKey } from './keys.ts'
 import { PROBLEM_JSON, Problem, problemBody } from './problem.ts'
 
@@ -107,6 +107,14 @@ export async function httpServer(options: HttpServerOptions): Promise<FastifyIns
     const why = options.notReady()
     if (why !== null) throw new Problem(503, why, { retryAfter: 1 })
     return { status: 'ready' }
+  })
+  new Gauge({
+    name: 'weaklink_ready',
+    help: '1 where /readyz says that this process can serve, else 0.',
+    registers: [options.registry],
+    collect() {
+      this.set(options.notReady() === null ? 1 : 0)
+    },
   })
   server.get(
     '/metrics',

@@ -1,4 +1,6 @@
+import { statfs } from 'node:fs/promises'
 import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client'
+import manifest from '../../package.json' with { type: 'json' }
 import type { ServiceLog } from './log.ts'
 import type { Pipeline } from './pipeline.ts'
 import type { ServiceStore } from './store.ts'
@@ -7,7 +9,45 @@ import type { ServiceStore } from './store.ts'
 export function createRegistry(): Registry {
   const registry = new Registry()
   collectDefaultMetrics({ register: registry })
+  // Gauges with a counter's name: `promtool check metrics` refuses them, and those without `_total` say the same.
+  for (const name of ['active_handles', 'active_requests', 'active_resources'])
+    registry.removeSingleMetric(`nodejs_${name}_total`)
+  new Gauge({
+    name: 'weaklink_build_info',
+    help: '1, with the version that runs.',
+    labelNames: ['version'],
+    registers: [registry],
+  }).set({ version: manifest.version }, 1)
   return registry
+}
+
+/** The disk that the data directory is on. */
+export function measureDisk(registry: Registry, directory: string): void {
+  const registers = [registry]
+  const of = async (gauge: Gauge, bytes: 'bavail' | 'blocks') => {
+    try {
+      const disk = await statfs(directory)
+      gauge.set(disk[bytes] * disk.bsize)
+    } catch {
+      gauge.remove()
+    }
+  }
+  new Gauge({
+    name: 'weaklink_data_disk_free_bytes',
+    help: 'Bytes that are free for Weaklink where its data directory is.',
+    registers,
+    async collect() {
+      await of(this, 'bavail')
+    },
+  })
+  new Gauge({
+    name: 'weaklink_data_disk_size_bytes',
+    help: 'Size of the disk that the data directory is on.',
+    registers,
+    async collect() {
+      await of(this, 'blocks')
+    },
+  })
 }
 
 export function measureLog(registry: Registry, log: ServiceLog): void {
@@ -22,12 +62,23 @@ export function measureLog(registry: Registry, log: ServiceLog): void {
 }
 
 export function measureStore(registry: Registry, store: ServiceStore): void {
+  const registers = [registry]
   new Gauge({
     name: 'weaklink_clickhouse_up',
     help: '1 where ClickHouse answers and can be written, else 0.',
-    registers: [registry],
+    registers,
     collect() {
       this.set(store.trouble() === null ? 1 : 0)
+    },
+  })
+  if (store.place !== 'embedded') return
+  new Counter({
+    name: 'weaklink_clickhouse_restarts_total',
+    help: 'How often the embedded ClickHouse ended by itself and was started again.',
+    registers,
+    collect() {
+      this.reset()
+      this.inc(store.restarts())
     },
   })
 }

@@ -1,18 +1,23 @@
 import { existsSync, statSync } from 'node:fs'
-import { resolve } from 'node:path'
+import { join, resolve } from 'node:path'
 import { KEY_VARIABLES } from '@weaklink/runtime'
 import { InvalidArgumentError } from 'commander'
 import { CommandError, UsageError } from '../terminal.ts'
 
 /** What a process can run, in the order in which they are told. */
-export const SERVICES = ['collector', 'tracker', 'api'] as const
+export const SERVICES = ['collector', 'tracker', 'api', 'alerts'] as const
 export type ServiceName = (typeof SERVICES)[number]
+
+/** What all the others need. */
+const CORE: readonly ServiceName[] = ['collector', 'tracker', 'api']
 
 export type Environment = Readonly<Record<string, string | undefined>>
 
 /** What one `weaklink up` runs, and with what. */
 export interface Plan {
   readonly services: readonly ServiceName[]
+  /** The rules of the alerts; null where there are none. */
+  readonly alertsFile: string | null
   /** Nothing of it runs elsewhere. */
   readonly isWhole: boolean
   /** `KAFKA_BROKERS` as it stands; null: the embedded log of the directory. */
@@ -28,18 +33,21 @@ export interface Plan {
 
 export interface PlanOptions {
   readonly dataDir: string
-  /** Default: all. */
+  /** Default: all, alerts where there are rules. */
   readonly services?: readonly ServiceName[]
+  /** The rules of the alerts; default: `alerts.yaml` of the data directory, where it is there. */
+  readonly alerts?: string | undefined
   readonly environment: Environment
   /** Log and ClickHouse of the directory, whatever the environment says. */
   readonly embedded?: boolean
 }
 
 /** @throws UsageError where a part is to run that could not meet the others */
-export function planOf({ dataDir, services = SERVICES, environment, embedded = false }: PlanOptions): Plan {
+export function planOf({ dataDir, services: named, alerts, environment, embedded = false }: PlanOptions): Plan {
+  const services = named ?? (alertsFile(alerts, resolve(dataDir)) === null ? CORE : SERVICES)
   const given = (name: string) => (embedded ? null : environment[name]?.trim() || null)
   const [brokers, clickhouseUrl] = [given('KAFKA_BROKERS'), given('CLICKHOUSE_URL')]
-  const isWhole = SERVICES.every((name) => services.includes(name))
+  const isWhole = runsWhole(services)
   if (!isWhole && brokers === null) {
     throw new UsageError(
       `--services ${services.join(',')} runs a part of Weaklink, and its parts meet in Kafka: set KAFKA_BROKERS ` +
@@ -57,10 +65,35 @@ export function planOf({ dataDir, services = SERVICES, environment, embedded = f
   const directory = needsDirectory ? resolve(dataDir) : null
   if (directory !== null && existsSync(directory) && !statSync(directory).isDirectory())
     throw new UsageError(`${directory} is a file; --data-dir names a directory.`)
-  return { services, isWhole, brokers, clickhouseUrl, directory }
+  const file = services.includes('alerts') ? alertsFile(alerts, directory) : null
+  if (services.includes('alerts') && file === null) {
+    throw new UsageError(
+      'The alerts need rules: name their file with --alerts FILE (docs/alerts.md says what stands in it).',
+    )
+  }
+  if (alerts !== undefined && file === null) {
+    throw new UsageError(
+      `--alerts ${alerts} is for a process that runs the service alerts; this one runs ${services.join(', ')}.`,
+    )
+  }
+  return { services, alertsFile: file, isWhole, brokers, clickhouseUrl, directory }
 }
 
-/** The tracker writes rows, the API reads them; the collector knows only the log. */
+/** Nothing that others need runs elsewhere. */
+export function runsWhole(services: readonly ServiceName[]): boolean {
+  return CORE.every((name) => services.includes(name))
+}
+
+/** The rules in a data directory where no other file is named. */
+const ALERTS_FILE = 'alerts.yaml'
+
+function alertsFile(named: string | undefined, directory: string | null): string | null {
+  if (named !== undefined) return resolve(named)
+  const own = directory === null ? null : join(directory, ALERTS_FILE)
+  return own !== null && existsSync(own) ? own : null
+}
+
+/** The tracker writes rows, the API reads them; the collector knows only the log, and most alerts do. */
 export function needsStore(services: readonly ServiceName[]): boolean {
   return services.includes('tracker') || services.includes('api')
 }
@@ -120,7 +153,10 @@ const TO_SEND: NeededKey = { text: `${write} to send`, variables: [write] }
 const TO_ASK: NeededKey = { text: `${read} or ${admin} to ask`, variables: [read, admin] }
 
 function neededKeys(services: readonly ServiceName[]): readonly NeededKey[] {
-  return [...(services.includes('collector') ? [TO_SEND] : []), ...(needsStore(services) ? [TO_ASK] : [])]
+  return [
+    ...(services.includes('collector') ? [TO_SEND] : []),
+    ...(services.some((name) => name !== 'collector') ? [TO_ASK] : []),
+  ]
 }
 
 function missingKeys(services: readonly ServiceName[], environment: Environment): readonly NeededKey[] {

@@ -5,13 +5,21 @@ import { collector } from '@weaklink/collector'
 import { keyRing, keysOf, lockFile, type StoredKeys } from '@weaklink/runtime'
 import { httpServer } from '@weaklink/runtime/http'
 import type { Logger } from '@weaklink/runtime/logger'
-import { CommandError } from '../terminal.ts'
+import { CommandError, UsageError } from '../terminal.ts'
 import { clusterIn, leftBehindText, recordsLeftBehind } from '../workspace.ts'
+import type { AlertingOptions } from './alerts.ts'
 import { DEFAULT_HOST, DEFAULT_PORT, finishing, listen } from './http.ts'
 import { serviceLog } from './log.ts'
-import { createRegistry, measureLog, measurePipeline, measureStore } from './metrics.ts'
+import { createRegistry, measureDisk, measureLog, measurePipeline, measureStore } from './metrics.ts'
 import { type Pipeline, startPipeline } from './pipeline.ts'
-import { needsStore, type PlanOptions, planOf, requireKeysBeyondLoopback, type ServiceName } from './plan.ts'
+import {
+  type Environment,
+  needsStore,
+  type PlanOptions,
+  planOf,
+  requireKeysBeyondLoopback,
+  type ServiceName,
+} from './plan.ts'
 import { holdDirectory } from './service.ts'
 import { openServiceStore, type ServiceStore } from './store.ts'
 
@@ -22,6 +30,8 @@ export interface UpOptions extends PlanOptions {
   readonly host?: string
   /** Who holds the directory, for the message that the next one gets; default `weaklink up`. */
   readonly what?: string
+  /** Where people find it, for links in alerts; default: where it answers. */
+  readonly baseUrl?: string | undefined
   readonly logger: Logger
   /** Ends the start: what was started is stopped again, and the start rejects. */
   readonly signal?: AbortSignal
@@ -41,6 +51,8 @@ export interface Running {
   readonly log: string
   /** `embedded`, or the address of the server of `CLICKHOUSE_URL`; null where it needs none. */
   readonly clickhouse: string | null
+  /** The file of the rules that it alerts by; null where it does not. */
+  readonly alerts: string | null
   /** Resolves when what was acknowledged so far is in every answer, judged as of this instant (epoch milliseconds). */
   judged(instant: number): Promise<void>
   /**
@@ -65,11 +77,23 @@ const KEYS_MS = 5_000
  * is not as it must be
  */
 export async function startUp(options: UpOptions): Promise<Running> {
-  const { environment, logger, signal, what = 'weaklink up', host = DEFAULT_HOST, port = DEFAULT_PORT } = options
+  const {
+    environment,
+    logger,
+    signal,
+    baseUrl,
+    what = 'weaklink up',
+    host = DEFAULT_HOST,
+    port = DEFAULT_PORT,
+  } = options
   const plan = planOf(options)
-  const { services, isWhole, brokers, clickhouseUrl, directory } = plan
+  const { services, alertsFile, isWhole, brokers, clickhouseUrl, directory } = plan
   const [collects, tracks, answers] = [has(services, 'collector'), has(services, 'tracker'), has(services, 'api')]
   requireKeysBeyondLoopback(host, services, environment)
+  // A mistake in the rules is told before anything starts.
+  const rules = alertsFile === null ? null : await alertsOf(alertsFile, environment)
+  const asks = needsStore(services) || (rules?.asksStore ?? false)
+  if (asks && clickhouseUrl === null && !isWhole) throw new UsageError(WITHOUT_STORE)
   if (directory !== null) await mkdir(directory, { recursive: true })
 
   // What was started is ended in the opposite order, at the end or where the start fails.
@@ -78,7 +102,7 @@ export async function startUp(options: UpOptions): Promise<Running> {
   const hold = directory !== null && isWhole ? await holdDirectory(directory, what) : null
   started.defer(() => hold?.release())
   const own = directory === null ? null : isWhole ? keysOf(directory) : await sharedKeysOf(directory)
-  const store = needsStore(services)
+  const store = asks
     ? await openServiceStore({
         directory: directory ?? '',
         what,
@@ -101,6 +125,7 @@ export async function startUp(options: UpOptions): Promise<Running> {
   const refused = announcements<readonly Refused[]>()
   const registry = createRegistry()
   measureLog(registry, log)
+  if (directory !== null) measureDisk(registry, directory)
   if (store !== null) measureStore(registry, store)
   if (tracks) measurePipeline(registry, () => pipeline)
   const ring = keyRing(own?.keys ?? null, environment)
@@ -148,6 +173,10 @@ export async function startUp(options: UpOptions): Promise<Running> {
     started.defer(() => running.stop())
   }
   signal?.throwIfAborted()
+  const alerts =
+    rules?.start({ log: log.patientLog, store: store?.store ?? null, registry, logger, baseUrl: baseUrl ?? url }) ??
+    null
+  started.defer(() => (alerts === null ? undefined : log.ending(alerts.stop())))
   isStarted = true
   const places = { log: log.place, clickhouse: store?.place ?? null }
   // Only now: whoever finds it asks its tables.
@@ -172,7 +201,10 @@ export async function startUp(options: UpOptions): Promise<Running> {
     await end.disposeAsync()
     logger.info('weaklink has stopped')
   }
-  const done = Promise.race([pipeline?.done.then(() => stopped.promise) ?? stopped.promise, stopped.promise])
+  const ends = [pipeline?.done, alerts?.done].flatMap((end) =>
+    end === undefined ? [] : [end.then(() => stopped.promise)],
+  )
+  const done = Promise.race([...ends, stopped.promise])
   done.catch(() => {})
   return {
     services,
@@ -181,12 +213,26 @@ export async function startUp(options: UpOptions): Promise<Running> {
     keys: own?.keys ?? null,
     minted: own?.minted ?? false,
     ...places,
+    alerts: alertsFile,
     judged: async (instant) => pipeline?.judged(instant),
     stop: () => {
       stopping ??= stop().finally(stopped.resolve)
       return stopping
     },
     done,
+  }
+}
+
+const WITHOUT_STORE =
+  'A rule of the alerts is about breaks (breakRate), which stand in ClickHouse: set CLICKHOUSE_URL (http://user:password@host:8123).'
+
+/** Only who alerts loads what that takes. */
+async function alertsOf(file: string, environment: Environment) {
+  const { alerting, asksStore, readAlerts } = await import('./alerts.ts')
+  const config = await readAlerts(file, environment)
+  return {
+    asksStore: asksStore(config),
+    start: (options: Omit<AlertingOptions, 'config'>) => alerting({ ...options, config }),
   }
 }
 

@@ -17,6 +17,8 @@ export interface ServiceStore {
   readonly place: string
   /** Why it cannot be written or asked at the moment, in one line; null where it can. */
   trouble(): string | null
+  /** How often the embedded server was started again. */
+  restarts(): number
   /**
    * Brings the tables up to date; waits for a server that is away.
    * @throws StoreError for what waiting does not heal, such as a wrong password
@@ -54,6 +56,7 @@ export async function openServiceStore({
   environment = {},
   logger,
 }: ServiceStoreOptions): Promise<ServiceStore> {
+  let restarts = 0
   const server =
     url !== undefined
       ? null
@@ -63,7 +66,10 @@ export async function openServiceStore({
           log: (line) => logger.warn({ clickhouse: line }, 'ClickHouse says'),
           onDown: (reason, restartInMs) =>
             logger.error({ reason, restartInMs }, 'the embedded ClickHouse is gone; it is started again'),
-          onUp: () => logger.info('the embedded ClickHouse runs again'),
+          onUp: () => {
+            restarts += 1
+            logger.info('the embedded ClickHouse runs again')
+          },
         })
   const store = connect({ ...(server ?? { url: url ?? '' }), database: DEFAULT_DATABASE })
   const analyst = analystStore(server ?? { url: url ?? '' }, environment)
@@ -107,6 +113,7 @@ export async function openServiceStore({
       const down = server?.down() ?? null
       return down === null ? (notWritten ?? notAnswered) : `The embedded ClickHouse is being started again: ${down}`
     },
+    restarts: () => restarts,
     migrate: (signal) =>
       retry(() => migrate(store, MIGRATIONS, cluster), {
         ...WAITS,

@@ -1,13 +1,13 @@
 import { join, relative } from 'node:path'
 import { KEY_VARIABLES, KEYS_FILE } from '@weaklink/runtime'
 import type { Style } from '../terminal.ts'
-import { SERVICES } from './plan.ts'
+import { runsWhole } from './plan.ts'
 import type { Running } from './start.ts'
 
 /** What a person needs to know of a service that has just started. The keys stand in it only where they are new. */
 export function welcome(running: Running, style: Pick<Style, 'bold' | 'yellow'>): string {
   const { url, services } = running
-  const isWhole = SERVICES.every((name) => services.includes(name))
+  const isWhole = runsWhole(services)
   return [
     style.bold(`Weaklink is up${isWhole ? '' : `, ${services.join(' and ')}`}: ${url}`),
     ...(isWhole ? [`  what it takes and answers: ${url}/docs`] : [`  health: ${url}/readyz, ${url}/metrics`]),
@@ -20,10 +20,11 @@ export function welcome(running: Running, style: Pick<Style, 'bold' | 'yellow'>)
   ].join('\n')
 }
 
-function placesOf({ directory, log, clickhouse }: Running): string[] {
+function placesOf({ directory, log, clickhouse, alerts }: Running): string[] {
   const kafka = log === 'embedded' ? [] : [`log: Kafka at ${log}`]
   const rows = clickhouse === null || clickhouse === 'embedded' ? [] : [`rows: ClickHouse at ${clickhouse}`]
-  return [...(directory === null ? [] : [`data: ${directory}`]), ...kafka, ...rows]
+  const rules = alerts === null ? [] : [`alerts: by the rules of ${alerts}`]
+  return [...(directory === null ? [] : [`data: ${directory}`]), ...kafka, ...rows, ...rules]
 }
 
 function keysOf({ directory, keys, minted }: Running, { yellow }: Pick<Style, 'yellow'>): string[] {
