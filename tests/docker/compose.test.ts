@@ -6,6 +6,7 @@ import { describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
 import { startBroker } from '../../infra/kafka/broker.ts'
 import { freePorts } from '../../infra/kafka/ports.ts'
+import { parseAlerts } from '../../services/alerts/src/index.ts'
 import { DEFAULT_PORT } from '../../services/cli/src/up/http.ts'
 import { openKafka } from '../../services/cli/src/workspace.ts'
 import { describeWithJava } from '../support/kafka.ts'
@@ -69,15 +70,23 @@ describe('docker-compose.yml', () => {
 
   it('has the services that are promised', () => {
     const always = ['api', 'clickhouse', 'collector', 'kafka', 'migrate', 'tracker']
-    const monitoring = ['alertmanager', 'grafana', 'prometheus']
+    const monitoring = ['alertmanager', 'alerts', 'grafana', 'prometheus']
     const named = (isAlways: boolean) =>
       services.flatMap(([name, { profiles }]) => ((profiles === undefined) === isAlways ? name : [])).sort()
     expect(named(true)).toEqual(always)
     expect(named(false)).toEqual(monitoring)
     for (const name of monitoring) expect(file.services[name]?.profiles).toEqual(['monitoring'])
     expect(file.services.tracker?.deploy?.replicas).toBe(2)
-    for (const name of ['collector', 'tracker', 'api'])
+    for (const name of ['collector', 'tracker', 'api', 'alerts'])
       expect(file.services[name]?.command).toEqual(['up', '--services', name])
+  })
+
+  it('alerts by rules that can be read, and tells the Alertmanager beside it', () => {
+    const text = readFileSync(join(ROOT, 'infra/alertmanager/alerts.yaml'), 'utf8')
+    const { rules, notify } = parseAlerts(text, 'alerts.yaml', {})
+    expect(rules.length).toBeGreaterThan(0)
+    expect(notify?.receivers).toMatchObject([{ target: { kind: 'alertmanager', url: 'http://alertmanager:9093' } }])
+    expect(file.services.alerts?.environment?.WEAKLINK_ALERTS).toBe('/etc/weaklink/alerts.yaml')
   })
 
   it('has no default for what is secret, and .env.example names all of it without a value', () => {
