@@ -27,6 +27,8 @@ export type ChainColumn =
   | 'campaigns'
   | 'queues'
   | 'agents'
+  /** JSON texts. */
+  | 'props'
 
 /**
  * A **unit** is what a breakpoints report counts: a chain, or with `--within` an episode. Both become rows of the same
@@ -116,6 +118,7 @@ const INTERACTION_ARRAYS: Partial<Record<ChainColumn, string>> = {
   campaigns: 'chains.interactions.campaign',
   queues: 'chains.interactions.queue',
   agents: 'chains.interactions.agent',
+  props: 'chains.interactions.props',
 }
 
 /** For each chain: the customer had a chain before that was more than unanswered outreach. */

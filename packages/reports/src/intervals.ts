@@ -1,5 +1,5 @@
 /** Two-sided 95 % and 99 % of the normal distribution. */
-const Z95 = 1.959963984540054
+export const Z95 = 1.959963984540054
 export const Z99 = 2.5758293035489004
 
 export interface Interval {
@@ -27,12 +27,13 @@ export function wilson(part: number, of: number, z = Z95): Interval | null {
 }
 
 /**
- * The interval of the difference of two independent proportions (first less second), 95 %; null where one is of nothing.
+ * The interval of the difference of two independent proportions (first less second), 95 % unless `z` says otherwise; null where
+ * one is of nothing.
  *
  * Source: R. G. Newcombe (1998), Interval estimation for the difference between independent proportions, method 10.
  */
-export function newcombe(part: number, of: number, otherPart: number, otherOf: number): Interval | null {
-  const [one, other] = [wilson(part, of), wilson(otherPart, otherOf)]
+export function newcombe(part: number, of: number, otherPart: number, otherOf: number, z = Z95): Interval | null {
+  const [one, other] = [wilson(part, of, z), wilson(otherPart, otherOf, z)]
   if (one === null || other === null) return null
   const [rate, otherRate] = [part / of, otherPart / otherOf]
   const difference = rate - otherRate

@@ -5,6 +5,7 @@ import { chainsQuestion } from './chains/question.ts'
 import { conversionQuestion } from './conversion/question.ts'
 import { funnelQuestion } from './funnel/question.ts'
 import { pathsQuestion } from './paths/question.ts'
+import { waitsQuestion } from './waits/question.ts'
 import { weakLinksQuestion } from './weak-links/question.ts'
 
 /** Everything that can be asked about chains, in the order in which people ask. */
@@ -16,5 +17,6 @@ export const QUESTIONS: readonly AskableQuestion[] = [
   askable(conversionQuestion),
   askable(attributionQuestion),
   askable(blameQuestion),
+  askable(waitsQuestion),
   askable(chainsQuestion),
 ]

@@ -184,7 +184,7 @@ class KeptQuestion {
   }
 
   async #waitsOf(query: BreakpointsQuery, wanted: readonly Wanted[]): Promise<Waits> {
-    await this.read(wanted)
+    if (!wanted.every((one) => this.#buckets.has(bucketOf(one)))) await this.read(withThoseBeside(wanted))
     const { since, until } = periodOf(query)
     const rows = wanted.map((one) => {
       const { waits, days, states } = this.#buckets.get(bucketOf(one)) ?? { waits: [], days: [], states: [] }
@@ -228,6 +228,12 @@ class KeptQuestion {
       this.#waits -= waits.length
     }
   }
+}
+
+/** Another period has its percentiles nearby. */
+function withThoseBeside(wanted: readonly Wanted[]): Wanted[] {
+  const all = wanted.flatMap((one) => [-1, 0, 1].map((step) => ({ ...one, bucket: one.bucket + step })))
+  return [...new Map(all.map((one) => [bucketOf(one), one])).values()].filter(({ bucket }) => bucket >= 0)
 }
 
 function bucketOf({ grp, touchpoint, bucket }: Pick<Wanted, 'grp' | 'touchpoint' | 'bucket'>): string {

@@ -4,6 +4,8 @@ import { parseChoice, parseInstant } from '../period.ts'
 import { QueryError } from '../query-error.ts'
 import { listOf, type Options, parseSelection, type Selection, selectionParameters } from '../selection.ts'
 import { OF, type Of } from '../selection-shape.ts'
+import { WAIT_OF_CHAIN, WAITED, type Waited } from '../waits/shape.ts'
+import type { WaitsOfChain } from '../waits/waited-sql.ts'
 
 /** What an interaction may carry; an empty name: nothing of the kind. */
 export interface Carried {
@@ -38,6 +40,8 @@ export interface ChainsQuery extends Selection {
   } | null
   /** The whole path, equal neighbours as one. */
   readonly variant: readonly string[] | null
+  /** By its wait in a queue, as the report waits has it. */
+  readonly waited: (WaitsOfChain & { readonly bucket: Waited }) | null
   readonly limit: number
   /** The last chain of the page before. */
   readonly after: { readonly startedAt: number; readonly id: string } | null
@@ -79,6 +83,12 @@ export const chainsParameters = {
     .optional()
     .describe('A > B > C: the whole path, equal neighbours as one.')
     .meta({ examples: ['ad_view > call_wait > purchase'] }),
+  waited: z
+    .enum(WAITED)
+    .optional()
+    .describe('How long it waited in a queue before its end, as the report waits has it.'),
+  wait: z.enum(WAIT_OF_CHAIN).optional().describe('With --waited: its longest wait (default), or its first.'),
+  queue: z.array(z.string()).optional().describe('With --waited: only waits in this queue; several: in any of them.'),
   limit: z.string().optional().describe('At most so many, 1 to 1000. Default: 50.'),
   cursor: z.string().optional().describe('Go on after an earlier answer: its `next`.'),
 }
@@ -125,6 +135,7 @@ export function chainsQuery(options: ChainsOptions): ChainsQuery {
     link: link === null ? null : [link[0] ?? '', link[1] ?? ''],
     through: throughOf(options),
     variant: options.variant === undefined ? null : stepsOf('variant', options.variant),
+    waited: waitedOf(options),
     limit,
     after: options.cursor === undefined ? null : parseCursor(options.cursor),
   }
@@ -156,6 +167,20 @@ function throughOf({ through, throughFrom, throughTo }: ChainsOptions): ChainsQu
     steps: second === undefined ? [first] : [first, second],
     from: throughFrom === undefined ? null : parseInstant('throughFrom', throughFrom),
     to: throughTo === undefined ? null : parseInstant('throughTo', throughTo),
+  }
+}
+
+function waitedOf({ waited, wait, queue }: ChainsOptions): ChainsQuery['waited'] {
+  const queues = listOf(queue)
+  if (waited === undefined) {
+    const [option, value] = wait === undefined ? ['queue', queues[0]] : ['wait', wait]
+    if (value !== undefined) throw new QueryError(option, value, `--waited with it, one of ${WAITED.join(', ')}`)
+    return null
+  }
+  return {
+    bucket: parseChoice('waited', waited, WAITED),
+    wait: parseChoice('wait', wait ?? 'longest', WAIT_OF_CHAIN),
+    queues,
   }
 }
 

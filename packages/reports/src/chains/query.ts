@@ -5,6 +5,7 @@ import { type ChainColumn, COLUMN_OF, chainUnits } from '../chain-units.ts'
 import { type Key, Params, whereSql } from '../keys.ts'
 import { periodSql } from '../period.ts'
 import { PLACE_COLUMNS, pathSql, placesSql } from '../places.ts'
+import { bucketSql, waitedColumns } from '../waits/waited-sql.ts'
 import { type Carried, type ChainsQuery, cursorOf } from './options.ts'
 import type { ChainSummary, ChainsReport } from './shape.ts'
 
@@ -122,6 +123,7 @@ function chainsSql(query: ChainsQuery, params: Params): string {
   }
   if (query.through !== null) conditions.push(throughSql(query.through, params))
   if (query.variant !== null) conditions.push(`arrayCompact(${PATH}) = ${texts(query.variant)}`)
+  if (query.waited !== null) conditions.push(`${bucketSql(query.waited, params)} = ${text(query.waited.bucket)}`)
   const touches = query.touches.map(({ of, name }) => touchSql(of, name, params))
   conditions.push(...touches.map(({ condition }) => condition))
   const onPath = [query.first, query.last, query.link, query.through, query.variant].some((asked) => asked !== null)
@@ -130,6 +132,7 @@ function chainsSql(query: ChainsQuery, params: Params): string {
     ...(onPath ? PLACE_COLUMNS : []),
     ...(query.through === null ? [] : (['times'] as const)),
     ...(carried.length === 0 ? [] : (['isPlace', ...carried] as const)),
+    ...(query.waited === null ? [] : waitedColumns(query.waited)),
     ...(touches.length === 0 ? [] : TOUCH_COLUMNS),
     ...touches.map(({ column }) => column),
   ]
