@@ -41,6 +41,8 @@ export function createMetrics(registry: Registry, flight: BytesInFlight): Metric
       this.set(flight.held)
     },
   })
+  // From the start, so that a rate sees the first time that it refuses.
+  for (const format of FORMATS) seconds.zero({ format, status: 503 })
   // Asking for a child by its labels costs more than counting.
   const of = Object.fromEntries(
     FORMATS.map((format) => [

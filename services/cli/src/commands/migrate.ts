@@ -1,6 +1,7 @@
 import { builtinCatalogue } from '@weaklink/chains'
+import { LogError } from '@weaklink/event-log'
 import type { KafkaLog } from '@weaklink/event-log/kafka'
-import { INTERACTIONS_TOPIC } from '@weaklink/interactions'
+import { ALERTS_TOPIC, INTERACTIONS_TOPIC } from '@weaklink/interactions'
 import { durationOf } from '@weaklink/reports'
 import { beginEpoch, followedPositions } from '@weaklink/tracker'
 import { Command, InvalidArgumentError } from 'commander'
@@ -113,7 +114,7 @@ function refuseTopicFlags({ partitions, replication, retention }: Flags): void {
 
 interface MigratedTopics {
   readonly partitions: number
-  readonly created: readonly Topic[]
+  readonly created: readonly string[]
   readonly existing: readonly Topic[]
   /** What is not as it must be with those that exist. */
   readonly findings: readonly Finding[]
@@ -137,9 +138,23 @@ async function migrateTopics(kafka: KafkaLog, flags: Flags): Promise<MigratedTop
   for (const topic of missing) {
     await kafka.createTopic(topic, partitions, settingsFor(topic, { retentionMs, replication }))
   }
+  const alerts = await createAlertsTopic(kafka, replication)
   const context = { brokers: process.env.KAFKA_BROKERS ?? '', oldestWaitingMs: null, highestFollowed: null }
   const findings = topicFindings(await findTopics(kafka), context).filter(({ state }) => state === 'bad')
-  return { partitions, created: missing, existing, findings }
+  return { partitions, created: [...missing, ...alerts], existing, findings }
+}
+
+/** Where alerts remember what they told: for ever, the newest record of each key. It has one partition, however many others have. */
+async function createAlertsTopic(kafka: KafkaLog, replication: number | undefined): Promise<string[]> {
+  try {
+    await kafka.describe(ALERTS_TOPIC)
+    return []
+  } catch (error) {
+    if (!(error instanceof LogError && error.code === 'topic_unknown')) throw error
+  }
+  const settings = { ...(replication !== undefined && { replication }), retentionMs: null, cleanupPolicy: 'compact' }
+  await kafka.createTopic(ALERTS_TOPIC, 1, settings)
+  return [ALERTS_TOPIC]
 }
 
 /** What exists is never altered without a word: what was asked for otherwise is told, with the command that does it. */

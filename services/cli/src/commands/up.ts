@@ -9,7 +9,9 @@ import { welcome, welcomeJson } from '../up/welcome.ts'
 interface UpFlags extends CommonOptions {
   readonly port: number
   readonly host: string
-  readonly services: readonly ServiceName[]
+  readonly services?: readonly ServiceName[]
+  readonly alerts?: string
+  readonly baseUrl?: string
 }
 
 export function upCommand(): Command {
@@ -28,9 +30,17 @@ export function upCommand(): Command {
     )
     .addOption(
       new Option('--services <names>', 'what runs in this process, with commas; a part of it only with KAFKA_BROKERS')
-        .default(SERVICES, SERVICES.join(','))
+        .default(undefined, `${SERVICES.join(',')}; alerts only where there are rules`)
         .env('WEAKLINK_SERVICES')
         .argParser(servicesOf),
+    )
+    .addOption(
+      new Option('--alerts <file>', 'alert by these rules; default: alerts.yaml of the data directory').env(
+        'WEAKLINK_ALERTS',
+      ),
+    )
+    .addOption(
+      new Option('--base-url <url>', 'where people find this Weaklink, for links in alerts').env('WEAKLINK_BASE_URL'),
     )
     .addHelpText(
       'after',
@@ -58,6 +68,7 @@ like of each, and trackers share the partitions:
   weaklink up --services collector --port 7575
   weaklink up --services tracker --port 7576
   weaklink up --services api --port 7577
+  weaklink up --services alerts --alerts alerts.yaml --port 7578
 KAFKA_SSL=true for TLS, KAFKA_SSL_CA, KAFKA_SSL_CERT, KAFKA_SSL_KEY (paths of PEM files); KAFKA_SASL_MECHANISM (plain,
 scram-sha-256, scram-sha-512), KAFKA_SASL_USERNAME, KAFKA_SASL_PASSWORD; KAFKA_COMPRESSION (none, gzip, snappy, lz4, zstd),
 KAFKA_CLIENT_ID, KAFKA_SESSION_MS; CLICKHOUSE_CLUSTER for a cluster of ClickHouse servers. docs/kafka.md says more.
@@ -66,7 +77,7 @@ What it logs goes to stderr, as JSON lines.
 Ctrl-C or SIGTERM ends it in good order; a second one at once.`,
     )
     .action(async (_flags: unknown, command: Command) => {
-      const { dataDir, port, host, services, json = false } = command.optsWithGlobals<UpFlags>()
+      const { dataDir, port, host, services, alerts, baseUrl, json = false } = command.optsWithGlobals<UpFlags>()
       const terminal = openTerminal({ json })
       // What a service brings along is large: only it loads it.
       const [{ startUp }, { createLogger }] = await Promise.all([
@@ -75,7 +86,10 @@ Ctrl-C or SIGTERM ends it in good order; a second one at once.`,
       ])
       await untilStopped(
         (signal) =>
-          startUp({ dataDir, port, host, services, environment: process.env, logger: createLogger(), signal }),
+          startUp({
+            ...{ dataDir, port, host, alerts, baseUrl, environment: process.env, logger: createLogger(), signal },
+            ...(services !== undefined && { services }),
+          }),
         {
           async ready(running) {
             terminal.answer(
