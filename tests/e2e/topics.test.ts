@@ -209,6 +209,7 @@ await describeWithJava('topics in Kafka', () => {
     const migrated = await run('migrate')
     expect(migrated).toMatchObject({ status: 0, stderr: expect.stringContaining('cleanup.policy is compact') })
     expect(migrated.stdout).toMatch(/^Created in Kafka with 4 partitions: weaklink.breaks$/m)
+    expect(migrated.stdout).toMatch(/^Created in Kafka with 1 partition, for the alerts: weaklink.alerts$/m)
     const before = await run('import', events)
     expect(before).toMatchObject({ status: 1, stderr: expect.stringContaining('--new-log') })
     expect(before.stderr).not.toMatch(/^\s+at /m)

@@ -211,7 +211,9 @@ async function followNewLog(workspace: Workspace): Promise<NewLog> {
 
 function topicsText({ partitions, created, existing }: MigratedTopics): string {
   const lines = []
-  if (created.length > 0) lines.push(`Created in Kafka with ${partitions} partitions: ${created.join(', ')}`)
+  const shared = created.filter((topic) => topic !== ALERTS_TOPIC)
+  if (shared.length > 0) lines.push(`Created in Kafka with ${partitions} partitions: ${shared.join(', ')}`)
+  if (created.includes(ALERTS_TOPIC)) lines.push(`Created in Kafka with 1 partition, for the alerts: ${ALERTS_TOPIC}`)
   if (existing.length > 0) lines.push(`There already, and left as they are: ${existing.join(', ')}`)
   return lines.join('\n')
 }

@@ -70,8 +70,8 @@ const AWAY_MS = 5_000
 const KEYS_MS = 5_000
 
 /**
- * Starts what is to run in this process: the log, the tracker, and one HTTP server with collector and API; ClickHouse as
- * a child process, unless `CLICKHOUSE_URL` names one. With `KAFKA_BROKERS` it may be a part of these.
+ * Starts what is to run in this process: the log, the tracker, one HTTP server with collector and API, the alerts where there
+ * are rules; ClickHouse as a child process, unless `CLICKHOUSE_URL` names one. With `KAFKA_BROKERS` it may be a part of these.
  *
  * @throws InUseError where somebody works on the directory; CommandError, UsageError, LogError, StoreError where something
  * is not as it must be
