@@ -106,11 +106,19 @@ export function parseAlerts(
       if (issue.code === 'unrecognized_keys') {
         const known = keysAt(fileSchema, issue.path)
         return issue.keys.map((key) => {
-          const path = [...issue.path, key]
+          const at = [...issue.path, key]
+          // A slip such as `url:https://…` makes a key of a secret.
+          const isShown = !mayBeSecret([...issue.path, '']) || /^[A-Za-z]{1,20}$/.test(key)
+          const path = isShown ? at : issue.path
           const nearest = nearestName(key, known)
           const expected =
             nearest === undefined ? `one of ${known.join(', ')}` : `${show(nearest)} (the nearest known one)`
-          return problemAt(offsetOf(document, path), path, `the unknown key ${show(key)}`, expected)
+          return problemAt(
+            offsetOf(document, at),
+            path,
+            isShown ? `the unknown key ${show(key)}` : 'an unknown key (not shown)',
+            expected,
+          )
         })
       }
       const got = mayBeSecret(issue.path) ? 'something else (not shown)' : described(valueAt(content, issue.path))

@@ -24,11 +24,15 @@ export interface DutyOptions {
   readonly logger: Logger
   /** Epoch milliseconds. */
   readonly now: () => number
+  /** How long after a restart nothing begins or ends; default 5 s. */
+  readonly settleMs?: number | undefined
 }
 
 /** How often the end of the log is looked at: other processes append to it too, and nothing tells of that. */
 const POLL_MS = 50
 const SECOND_MS = 1_000
+/** So long after a restart producers that were away have come back, and told what is over. */
+const SETTLE_MS = 5_000
 /** Who has not seen the end of the log for so long does not know who still waits. */
 const BLIND_MS = 5_000
 const STORE_EVERY_MS = 60_000
@@ -52,6 +56,8 @@ export class Duty {
   /** `performance.now()` at which the end of the log was last looked for, and then reached. */
   #reachedAt = performance.now()
   #isBlind = false
+  /** `performance.now()` until which nothing begins or ends after a restart: producers come back a moment later. */
+  #settledAt = Number.NEGATIVE_INFINITY
   #toRecord: Change[] = []
   #recording: Promise<void> | null = null
 
@@ -59,6 +65,7 @@ export class Duty {
   constructor(options: DutyOptions, records: readonly MemoryRecord[]) {
     this.#options = options
     this.#remembered = new Remembered(records, options.now())
+    if (records.length > 0) this.#settledAt = performance.now() + (options.settleMs ?? SETTLE_MS)
     this.#started = this.#run()
   }
 
@@ -125,7 +132,7 @@ export class Duty {
     this.#reachedAt = performance.now()
     // What is over by now is told as such, and nothing else of it before.
     await this.#record(this.#engine.resume(now()))
-    await this.#record(this.#engine.evaluateCalls(now()))
+    if (!this.#isUnsettled()) await this.#record(this.#engine.evaluateCalls(now()))
     if (!this.#ending.signal.aborted) notifier.tell(this.#remembered.alerts())
     this.#plan()
     return reader
@@ -134,7 +141,7 @@ export class Duty {
   async #readOn(reader: InteractionsReader): Promise<void> {
     const { now } = this.#options
     for await (const batch of reader.read()) {
-      for (const { fact, isCopy } of batch) this.#engine?.meet(fact, isCopy, now())
+      for (const { fact, isCopy, receivedAt } of batch) this.#engine?.meet(fact, isCopy, now(), receivedAt)
       this.#ending.signal.throwIfAborted()
     }
   }
@@ -149,12 +156,16 @@ export class Duty {
       if (isBlind) logger.warn('the end of the log was not reached for 5 s: no alert begins or ends until it is')
       else logger.info('the end of the log is reached again')
     }
-    if (!isBlind) {
+    if (!isBlind && !this.#isUnsettled()) {
       const end = metrics.evaluation.startTimer()
       void this.#record(isSecond ? this.#engine.evaluate(now()) : this.#engine.evaluateCalls(now()))
       if (isSecond) end()
     }
     this.#plan()
+  }
+
+  #isUnsettled(): boolean {
+    return performance.now() < this.#settledAt
   }
 
   /** Wakes at the next whole second, or when the next call will have waited for too long. */
@@ -164,7 +175,7 @@ export class Duty {
     const now = this.#options.now()
     const second = now - (now % SECOND_MS) + SECOND_MS
     // While blind a call that is due stays so.
-    const due = this.#isBlind ? second : Math.min(second, this.#engine.nextAt)
+    const due = this.#isBlind || this.#isUnsettled() ? second : Math.min(second, this.#engine.nextAt)
     this.#timer = setTimeout(() => this.#now(this.#options.now() >= second), Math.max(0, due - now))
   }
 

@@ -61,7 +61,8 @@ export async function replay(log: EventLog, rules: readonly Rule[], from: number
         touchpoints.add(touchpoint)
         if (queue !== undefined) queues.add(queue)
       }
-      engine.meet(fact, isCopy, now)
+      // Whatever was told late: it is about what happened.
+      engine.meet(fact, isCopy, now, Number.NEGATIVE_INFINITY)
       if (isBegun) take(now, engine.evaluateCalls(now))
     }
   }

@@ -21,6 +21,8 @@ export interface AlertsOptions {
   readonly logger: Logger
   /** Epoch milliseconds. Default: the clock. */
   readonly now?: () => number
+  /** How long after a restart nothing begins or ends; default 5 s. */
+  readonly settleMs?: number
 }
 
 /** The alerts of a process. */

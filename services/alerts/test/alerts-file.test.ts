@@ -172,6 +172,17 @@ describe('alerts.yaml', () => {
   it('never shows what may be secret', () => {
     const text = `${rule('queueLength: { above: 1 }')}notify: { receivers: [{ name: a, slack: { url: [hunter2] } }] }`
     expect(problemsOf(text).join()).not.toContain('hunter2')
+    for (const slip of [
+      'notify: { receivers: [{ name: a, slack: { url:https://hooks/hunter2: } }] }',
+      'notify: { receivers: [{ name: a, pagerduty: { routingKey:hunter2: } }] }',
+      'notify: { receivers: [{ name: a, https://hooks/hunter2: {} }] }',
+      'notify: https://hooks/hunter2',
+      'notify: { receivers: "https://hooks/hunter2" }',
+    ]) {
+      const said = problemsOf(`${rule('queueLength: { above: 1 }')}${slip}`)
+      expect(said.length).toBeGreaterThan(0)
+      expect(said.join()).not.toContain('hunter2')
+    }
     const broken = 'rules: []\nnotify:\n  receivers: [{ name: a, slack: { url: "https://hooks/hunter2" } ]\n  : hunter2'
     expect(problemsOf(broken)[0]).toMatch(
       /^a\.yaml:\d+:\d+: got something else \(not shown\), expected YAML \([A-Z_]+\)$/,

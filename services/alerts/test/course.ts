@@ -103,7 +103,7 @@ export class Course {
     this.#evaluated = now
     this.#engine = new Engine(rules, new Remembered(this.#memory.all(), now), this.#began)
     for (const { at, interaction } of this.#log)
-      if (at >= now - BACK) this.#engine.meet({ kind: 'interaction', interaction }, false, now)
+      if (at >= now - BACK) this.#engine.meet({ kind: 'interaction', interaction }, false, now, at)
     this.#apply(this.#engine.resume(now))
     this.#apply(this.#engine.evaluateCalls(now))
     for (const [rule, rates] of this.#rates) this.#engine.measured(rule, rates)

@@ -60,7 +60,7 @@ describe('notify: in alerts.yaml', () => {
 
   it('has defaults', () => {
     expect(configOf('receivers: [{ name: ops, alertmanager: { url: http://127.0.0.1:9093 } }]')).toMatchObject({
-      group: { by: ['alertname', 'queue'], waitMs: 0, intervalMs: 60_000 },
+      group: { by: ['alertname', 'queue'], waitMs: 0, intervalMs: 5_000 },
       repeatMs: 14_400_000,
       giveUp: { attempts: 100, afterMs: 14_400_000 },
       zone: 'UTC',
@@ -152,6 +152,8 @@ describe('notify: in alerts.yaml', () => {
     expect(mayBeSecret(['receivers', 0, 'email', 'smtp', 'pass'])).toBe(true)
     expect(mayBeSecret(['notify', 'receivers', 0, 'slack'])).toBe(true)
     expect(mayBeSecret(['notify', 'receivers', 0])).toBe(true)
+    expect(mayBeSecret(['notify', 'receivers'])).toBe(true)
+    expect(mayBeSecret(['notify'])).toBe(true)
     expect(mayBeSecret(['receivers', 0, 'email', 'smtp', 'port'])).toBe(false)
     expect(mayBeSecret(['notify', 'receivers', 0, 'email', 'to', 1])).toBe(false)
     expect(mayBeSecret(['notify', 'routes', 0, 'to', 0])).toBe(false)

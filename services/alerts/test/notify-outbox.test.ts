@@ -28,7 +28,7 @@ class Story {
   isAway = false
 
   constructor(over: Partial<Grouping> = {}, memory: Omit<MemoryRecord, 'timestamp'>[] = []) {
-    this.#outbox = new Outbox('ops', { ...grouping, ...over }, LATE)
+    this.#outbox = new Outbox('ops', { ...grouping, ...over }, LATE, 0)
     this.#memory = memory
     for (const record of memory) this.#outbox.recall(record)
   }
@@ -396,5 +396,26 @@ describe('whatever happens', () => {
       }),
       { numRuns: 300 },
     )
+  })
+})
+
+describe('a receiver that was never told anything', () => {
+  const over = alert({ key: 'over', startsAt: NIGHT - 600_000, endsAt: NIGHT - 300_000 })
+  const outbox = () => new Outbox('ops', grouping, LATE, NIGHT)
+
+  it('is told what fires, and nothing of what was over before it was there', () => {
+    const one = outbox()
+    one.learn(over, () => false, NIGHT)
+    one.learn(alert({ key: 'fires', startsAt: NIGHT - 600_000 }), () => false, NIGHT)
+    expect(one.due(() => false, NIGHT, 10).flatMap(({ firing, resolved }) => [...firing, ...resolved])).toMatchObject([
+      { key: 'fires' },
+    ])
+  })
+
+  it('otherwise is told of what began and ended while nobody could tell it', () => {
+    const one = outbox()
+    one.recall({ key: 'told/ops/other', value: { status: 'resolved', at: NIGHT - 900_000 } })
+    one.learn(over, () => false, NIGHT)
+    expect(one.due(() => false, NIGHT, 10).flatMap(({ resolved }) => resolved)).toMatchObject([{ key: 'over' }])
   })
 })

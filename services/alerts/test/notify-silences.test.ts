@@ -41,6 +41,17 @@ describe('matchers', () => {
     expect(() => parseMatcher(text)).toThrow(message)
   })
 
+  it('with an expression that takes for ever elsewhere', async () => {
+    const memory = new TestMemory()
+    const matchers = [parseMatcher('queue=~(a+)+b')]
+    await addSilence(memory, { matchers, from: NIGHT, until: NIGHT + HOUR, by: 'kim', why: 'known' }, NIGHT)
+    const silences = new Silences()
+    for (const record of memory.records) silences.recall(record)
+    expect(silences.cover({ queue: 'a'.repeat(5_000) }, NIGHT)).toBe(false)
+    expect(silences.cover({ queue: `${'a'.repeat(5_000)}b` }, NIGHT)).toBe(true)
+    expect(() => parseMatcher('queue=~(?=a)a')).toThrow('expected a regular expression')
+  })
+
   it('are written as they are read', () => {
     expect(parseMatcher(matcherText(parseMatcher('queue =~ a b')))).toEqual({
       label: 'queue',

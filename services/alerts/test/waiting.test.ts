@@ -66,10 +66,22 @@ describe('one customer who waits', () => {
     ['09:03:00 too-long firing anna', '09:04:00 too-long resolved anna'],
   )
   check(
-    'heard of late, still waiting: at once',
+    'heard of late, still waiting: ten seconds after that, since the end may be on its way',
     [enters('anna', t(0), { receivedAt: t(3, 7) })],
-    ['09:03:07 too-long firing anna'],
+    ['09:03:17 too-long firing anna'],
     { until: t(5) },
+  )
+  check(
+    'heard of late, and of the end a moment after (a file that is caught up with): nobody waits',
+    [enters('anna', t(0), { receivedAt: t(30) }), waited('anna', t(4), 240_000, { receivedAt: t(30, 3) })],
+    [],
+    { until: t(32) },
+  )
+  check(
+    'two customers whose calls have the same ids, at the same instant: both',
+    [enters('anna', t(0), { id: '1', episode: '1' }), enters('boris', t(0), { id: '1', episode: '1' })],
+    ['09:02:00 too-long firing anna', '09:02:00 too-long firing boris'],
+    { until: t(3) },
   )
   check(
     'heard of after its end: nobody waits',

@@ -11,6 +11,7 @@ import {
   readGzipped,
   START,
 } from './position.ts'
+import { TailerError } from './sender.ts'
 
 /**
  * The lines of a log as it grows, through everything that happens to such files:
@@ -65,6 +66,7 @@ export async function* followLines(options: FollowOptions): AsyncGenerator<Follo
   let isRead = false
   /** Files without a whole line: the position cannot say that they were read. */
   const without = new Set<string>()
+  if ((await stat(path).catch(() => null))?.isDirectory()) throw new TailerError(`${path} is a directory, not a file.`)
   while (!signal.aborted) {
     const turn = await turnAfter(path, position, isRead, without)
     if (turn === null) {

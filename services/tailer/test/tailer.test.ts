@@ -152,11 +152,12 @@ describe('a tailer', () => {
     await log.start()
     log.write(...log.call())
     await log.arrived()
+    // The collector has it before the answer is here.
+    await expect.poll(() => log.events.at(-1)).toEqual({ kind: 'delivering' })
     const whys = log.events.flatMap((event) => (event.kind === 'retrying' ? [event.why] : []))
     expect(whys).toHaveLength(4)
     expect(whys[0]).toBe('behind')
     expect(whys[1]).toBe('HTTP 429 Too Many Requests')
-    expect(log.events.at(-1)).toEqual({ kind: 'delivering' })
   })
 
   it('an answer that is lost: it is sent again, and is the same', async () => {

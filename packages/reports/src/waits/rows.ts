@@ -5,8 +5,18 @@ import type { CallFigures, WaitsReport } from './shape.ts'
 export function waitsRows({ groups }: WaitsReport): Row[] {
   return groups.flatMap(({ by, queues }) =>
     queues.flatMap(({ queue, slots }) =>
-      slots.map(({ start, ...figures }) => ({ ...byColumns(by), queue, start, ...flat(figures) })),
+      slots.map(({ start, ...figures }) => ({ ...byColumns(by), queue, start, ...rounded(flat(figures)) })),
     ),
+  )
+}
+
+/** Milliseconds are whole, shares have six digits. */
+function rounded(row: Row): Row {
+  return Object.fromEntries(
+    Object.entries(row).map(([name, cell]) => {
+      if (typeof cell !== 'number') return [name, cell]
+      return [name, name.endsWith('Ms') ? Math.round(cell) : Math.round(cell * 1e6) / 1e6]
+    }),
   )
 }
 

@@ -17,6 +17,12 @@ export function costSentence(cost: Cost, wait: WaitsReport['wait']): string {
   const long = sum(waited.filter(({ fromMs }) => fromMs !== null && fromMs >= LONG_MS))
   const less = sum(waited.filter(({ fromMs }) => fromMs !== null && fromMs < LONG_MS))
   const gaveUp = sum(cost.filter(({ bucket }) => bucket === 'abandoned'))
+  const counted = [...waited, ...cost.filter(({ bucket }) => bucket === 'abandoned')]
+  const open = counted.reduce((all, { counts }) => all + counts.open, 0)
+  const tried = long.tried + less.tried + gaveUp.tried
+  if (open > tried) {
+    return `What waiting cost cannot be said yet: ${whole(open)} of the ${whole(open + tried)} chains in which somebody waited are still open. Ask again, or for an earlier period, when their patience has passed.`
+  }
   const rate = ({ converted, tried }: { converted: number; tried: number }) => percent(converted, tried)
   if (less.tried === 0) return ''
   if (long.tried > 0) {

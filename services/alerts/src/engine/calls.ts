@@ -29,6 +29,8 @@ const KNOWN = 100_000
 export class Calls {
   readonly #waiting = new Waiting()
   readonly #byKey = new Map<string, WaitingCall>()
+  /** What is told of its end is the very call that was told of its beginning. */
+  readonly #keys = new WeakMap<WaitingCall, string>()
   readonly #lengths = new Map<string | null, number>()
   /** By person and id. */
   readonly #counted = new Recent(KNOWN)
@@ -73,11 +75,12 @@ export class Calls {
 
   #follow(change: ReturnType<Waiting['expire']>[number]): CallEvent {
     const { call } = change
-    const key = callKey(call)
+    const key = this.#keys.get(call) ?? callKey(call)
     const length = (this.#lengths.get(call.queue) ?? 0) + (change.state === 'began' ? 1 : -1)
     if (length === 0) this.#lengths.delete(call.queue)
     else this.#lengths.set(call.queue, length)
     if (change.state === 'began') {
+      this.#keys.set(call, key)
       this.#byKey.set(key, call)
       return { event: 'began', key, call }
     }
@@ -96,7 +99,15 @@ function endedWait(by: Interaction, events: readonly CallEvent[]): EndedWait | n
   return { queue: by.queue ?? null, at: by.at, waitMs, how }
 }
 
-/** Says which call it is, at this queue, whoever the caller turns out to be: any process makes the same of it. */
-function callKey({ episode, id, since }: WaitingCall): string {
-  return [episode, id, since].join('\u0000')
+/**
+ * Says which call it is, at this queue: any process makes the same of it, whoever the caller turns out to be. Ids are unique for a
+ * person only; the copy of an interaction under the customer still names who was anonymous.
+ */
+function callKey({ episode, id, since, customer, anonymousId }: WaitingCall): string {
+  const person = personKey(
+    anonymousId === null
+      ? { kind: 'customer', customer: customer ?? '' }
+      : { kind: 'anonymous', customer: anonymousId },
+  )
+  return [person, episode, id, since].join('\u0000')
 }

@@ -55,12 +55,13 @@ export class Engine {
    * The log says something. What it changes is told by `evaluate`.
    *
    * @param isCopy the copy of an interaction, under the customer that somebody anonymous turned out to be
+   * @param receivedAt when the log took it in, epoch milliseconds
    */
-  meet(fact: Fact, isCopy: boolean, now: number): void {
+  meet(fact: Fact, isCopy: boolean, now: number, receivedAt = now): void {
     if (fact.kind === 'interaction' && !isCopy) {
       for (const { level } of this.#lasting) level.meet?.(fact.interaction, now)
     }
-    for (const event of this.#calls.meet(fact, isCopy, now)) this.#follow(event, now)
+    for (const event of this.#calls.meet(fact, isCopy, now)) this.#follow(event, now, receivedAt)
   }
 
   /** What the store says about the touchpoint of a rule about breaks. */
@@ -104,14 +105,14 @@ export class Engine {
     return this.#deadlines.next
   }
 
-  #follow(event: CallEvent, now: number): void {
+  #follow(event: CallEvent, now: number, receivedAt = now): void {
     switch (event.event) {
       case 'counted':
         this.#onWaitEnded(event.wait)
         for (const { level } of this.#lasting) level.count?.(event.wait, now)
         break
       case 'began':
-        this.#watch(event.key, event.call)
+        this.#watch(event.key, event.call, receivedAt)
         break
       case 'ended':
         for (const { rule, firing } of this.#callRules) {
@@ -124,11 +125,13 @@ export class Engine {
     }
   }
 
-  #watch(callKey: string, call: WaitingCall): void {
+  #watch(callKey: string, call: WaitingCall, receivedAt: number): void {
+    // Of what is told late (a file that is caught up with, a producer that was away) the end may be on its way.
+    const earliest = receivedAt - call.since > LATE_MS ? receivedAt + GRACE_MS : Number.NEGATIVE_INFINITY
     for (const watcher of this.#callRules) {
       const { longerThanMs, queues } = watcher.rule
       if (queues !== null && (call.queue === null || !queues.includes(call.queue))) continue
-      this.#deadlines.add(call.since + longerThanMs, { ...watcher, callKey, call })
+      this.#deadlines.add(Math.max(call.since + longerThanMs, earliest), { ...watcher, callKey, call })
     }
     const live = this.#calls.size * this.#callRules.length
     if (this.#deadlines.size > 2 * live + SPARE) this.#deadlines.keep(({ callKey }) => this.#calls.has(callKey))
@@ -156,6 +159,10 @@ export class Engine {
   }
 }
 
+/** What comes so long after its instant is late … */
+const LATE_MS = 5_000
+/** … and a wait that was told late is too long at the earliest so long after that. */
+const GRACE_MS = 10_000
 /** So many deadlines of calls that are over may stay. */
 const SPARE = 1_000
 /** So many alerts are made in one turn; `nextAt` then is past already. */

@@ -16,10 +16,11 @@ export function queueLength(rule: QueueLengthCondition, calls: Calls): Level {
     since: null,
     text() {
       const where = inQueue(perQueue, group, queues)
+      const waiting = `${counted(length, 'caller')} ${length === 1 ? 'waits' : 'wait'}`
       return {
-        summary: `${counted(length, 'caller')} wait${where}`,
-        description: `${counted(length, 'caller')} wait${where} at the same time; expected at most ${above}.`,
-        over: `${counted(length, 'caller')} wait${where}.`,
+        summary: `${waiting}${where}`,
+        description: `${waiting}${where} at the same time; expected at most ${above}.`,
+        over: `${waiting}${where} now.`,
         placeholders: { queue: queueWords(perQueue, group, queues), value: String(length), bound: String(above) },
       }
     },

@@ -128,7 +128,7 @@ export const notifySchema = map(
             'Alerts that are alike in these labels are told together; [...] in quotes: each label set alone. Default: alertname, queue.',
           ),
         wait: duration.optional().describe('How long the first alert of a group waits for others. Default: 0s.'),
-        interval: duration.optional().describe('How long after a message of a group its next one. Default: 1m.'),
+        interval: duration.optional().describe('How long after a message of a group its next one. Default: 5s.'),
       },
       'a map with by, wait, interval',
     ).optional(),
@@ -243,9 +243,8 @@ const NO_SECRETS = ['name', 'to', 'from', 'host', 'port', 'tls']
  * is not known to be harmless, since a key may stand where another was expected.
  */
 export function mayBeSecret(path: readonly PropertyKey[]): boolean {
-  const below = path.slice(path.indexOf('receivers') + 1)
-  if (!path.includes('receivers') || below.length === 0) return false
-  const last = below.findLast((key) => typeof key === 'string')
+  if (!path.includes('receivers')) return path.at(-1) === 'notify'
+  const last = path.slice(path.indexOf('receivers') + 1).findLast((key) => typeof key === 'string')
   return last === undefined || !NO_SECRETS.includes(last)
 }
 
@@ -339,7 +338,7 @@ export function resolveNotify(
     group: {
       by: file.group?.by ?? ['alertname', 'queue'],
       waitMs: msOf(file.group?.wait ?? '0s'),
-      intervalMs: msOf(file.group?.interval ?? '1m'),
+      intervalMs: msOf(file.group?.interval ?? '5s'),
     },
     repeatMs: msOf(file.repeat ?? '4h'),
     giveUp: { attempts: file.giveUp?.attempts ?? 100, afterMs: msOf(file.giveUp?.after ?? '4h') },

@@ -79,7 +79,7 @@ function createNotifier(
   }
   const posts = config.receivers.map(({ name, target }) => {
     const { giveUp, zone } = config
-    const outbox = new Outbox(name, groupingOf(target, config), giveUp.afterMs)
+    const outbox = new Outbox(name, groupingOf(target, config), giveUp.afterMs, now())
     const sink = sinkOf(target, { baseUrl, zone })
     return {
       outbox,

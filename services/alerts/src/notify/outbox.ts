@@ -108,7 +108,13 @@ export class Outbox {
   #lookedAt = Number.NEGATIVE_INFINITY
   #prunedAt = Number.NEGATIVE_INFINITY
 
-  constructor(receiver: string, grouping: Grouping, lateMs: number) {
+  /** Epoch milliseconds: what was over by then is none of the business of a receiver that was never told anything. */
+  readonly #beganAt: number
+  #isNew = true
+
+  /** @param now epoch milliseconds */
+  constructor(receiver: string, grouping: Grouping, lateMs: number, now: number) {
+    this.#beganAt = now
     this.receiver = receiver
     this.#grouping = grouping
     this.#lateMs = lateMs
@@ -118,6 +124,7 @@ export class Outbox {
   recall({ key, value }: Pick<MemoryRecord, 'key' | 'value'>): boolean {
     const prefix = `${PREFIX}${this.receiver}/`
     if (!key.startsWith(prefix)) return false
+    this.#isNew = false
     const { status, at } = Object(value) as Partial<Told>
     if ((status === 'firing' || status === 'resolved') && typeof at === 'number') {
       this.#told.set(key.slice(prefix.length), { status, at })
@@ -313,6 +320,7 @@ export class Outbox {
   #isForNobody(alert: Alert, isMuted: IsMuted, now: number): boolean {
     const { startsAt, endsAt } = alert
     if (endsAt === null) return false
+    if (this.#isNew && endsAt < this.#beganAt) return true
     return endsAt < now - this.#lateMs || (isMuted(alert, startsAt) && isMuted(alert, endsAt))
   }
 

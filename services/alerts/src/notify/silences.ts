@@ -2,7 +2,9 @@
  * A **silence** keeps alerts whose labels fit from being told, from one instant to another. People make them, on any
  * machine: each is a record of the topic `weaklink.alerts`, which the running service reads within a second.
  */
+
 import { randomUUID } from 'node:crypto'
+import { RE2JS } from 're2js'
 import { z } from 'zod'
 import type { Memory, MemoryRecord } from '../alert.ts'
 
@@ -181,12 +183,17 @@ function fits(matcher: Matcher, labels: Labels): boolean {
 function testOf(matcher: Matcher): (labels: Labels) => boolean {
   const { label, operator, value } = matcher
   const expression = expressionOf(matcher)
-  const holds = expression === null ? (text: string) => text === value : (text: string) => expression.test(text)
+  const holds = expression === null ? (text: string) => text === value : (text: string) => expression.matches(text)
   const wanted = !operator.startsWith('!')
   return (labels) => holds(labels[label] ?? '') === wanted
 }
 
-/** Null where the operator compares texts. */
-function expressionOf({ operator, value }: Matcher): RegExp | null {
-  return operator.endsWith('~') ? new RegExp(`^(?:${value})$`, 'su') : null
+/**
+ * Null where the operator compares texts. RE2, as Alertmanager has it: it takes time in proportion to the text, whatever the
+ * expression is, and fits the whole text.
+ *
+ * @throws where it is none
+ */
+function expressionOf({ operator, value }: Matcher): RE2JS | null {
+  return operator.endsWith('~') ? RE2JS.compile(value, RE2JS.DOTALL) : null
 }

@@ -13,7 +13,7 @@ const GROUPING: Grouping = {
 
 /** What a receiver is told at each of these instants, of the alerts as they are then. */
 export function tellings(...steps: readonly { readonly at: number; readonly alerts?: readonly Alert[] }[]): Telling[] {
-  const outbox = new Outbox('ops', GROUPING, 14_400_000)
+  const outbox = new Outbox('ops', GROUPING, 14_400_000, 0)
   return steps.flatMap(({ at, alerts = [] }) => {
     for (const alert of alerts) outbox.learn(alert, () => false, at)
     const due = outbox.due(() => false, at, 100)

@@ -2,12 +2,14 @@ import { failedIn, firingIn, instantWords } from '@weaklink/alerts'
 import type { Command } from 'commander'
 import type { Terminal } from '../terminal.ts'
 import { failedText } from './failed.ts'
-import { withAlertsMemory } from './memory.ts'
+import { nobodyAlerts, withAlertsMemory } from './memory.ts'
 
 /** What fires, the newest first. */
 export async function listAlerts(terminal: Terminal, command: Command): Promise<void> {
   const alerts = firingIn(await withAlertsMemory(command, (memory) => memory.load()))
   const { bold, dim } = terminal.style
+  const remark = await nobodyAlerts(command)
+  if (remark !== null) terminal.note(remark)
   terminal.answer(
     () =>
       alerts.length === 0

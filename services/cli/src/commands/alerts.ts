@@ -1,5 +1,5 @@
 import { durationOf } from '@weaklink/reports'
-import { Command, InvalidArgumentError } from 'commander'
+import { Command, InvalidArgumentError, Option } from 'commander'
 import { silenceCommand } from '../alerts/silence.ts'
 import type { CommonOptions } from '../run.ts'
 import { openTerminal } from '../terminal.ts'
@@ -18,7 +18,9 @@ function testCommand(): Command {
   return new Command('test')
     .description('check a file of rules, and say what they would have said of the last hours')
     .argument('<file>', 'as alerts.yaml')
-    .option('--since <duration>', 'of so long ago until now', durationMs, DAY_MS)
+    .addOption(
+      new Option('--since <duration>', 'of so long ago until now').default(DAY_MS, '24h').argParser(durationMs),
+    )
     .option('--send', 'send one test alert to each receiver of the file')
     .option('--base-url <url>', 'with --send: where people find this Weaklink, for links')
     .addHelpText(

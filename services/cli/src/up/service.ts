@@ -14,6 +14,8 @@ export interface Service {
   readonly clickhouse: string
   /** Where its log is: `embedded`, or the brokers that `KAFKA_BROKERS` names. */
   readonly log: string
+  /** The file of the rules that it alerts by; null where it does not. */
+  readonly alerts: string | null
 }
 
 export interface Hold {

@@ -186,6 +186,7 @@ export async function startUp(options: UpOptions): Promise<Running> {
     since: new Date().toISOString(),
     log: log.place,
     clickhouse: store?.place ?? 'embedded',
+    alerts: alertsFile,
   })
   started.defer(() => hold?.withdraw())
 

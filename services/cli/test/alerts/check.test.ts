@@ -130,6 +130,11 @@ describe('weaklink alerts list', () => {
     expect((await alerts('list')).stdout.trim()).toBe('Nothing fires.')
   })
 
+  it('says that nobody alerts where nothing runs', async () => {
+    const { stderr } = await alerts('list')
+    expect(stderr).toContain('nobody alerts now')
+  })
+
   it('names a directory that holds nothing', async () => {
     const { status, stderr } = await weaklink(['alerts', 'list', '--data-dir', join(folder.path, 'none')])
     expect(status).toBe(2)
